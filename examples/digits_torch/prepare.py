@@ -1,0 +1,25 @@
+"""Step `prepare`: scikit-learn's 1,797 images of handwritten digits, split into train and test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from flowc.runtime import current
+
+
+def prepare(seed: int) -> dict[str, Any]:
+    digits = load_digits()
+    images = (digits.data / 16).astype(np.float32)  # 8x8 pixels as 64 numbers, each 0 to 16 in the original
+    labels = digits.target.astype(np.int64)
+    x_train, x_test, y_train, y_test = train_test_split(
+        images, labels, test_size=0.2, random_state=seed, stratify=labels
+    )
+    path = Path(current.outputs.dataset)
+    with path.open("wb") as file:
+        np.savez(file, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return {"dataset": path, "size": len(images)}
