@@ -7,7 +7,7 @@
 # Works as root and as an ordinary user. Where a system package is missing and there is no right to install it, the
 # script ends with the command to give to somebody who has.
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 # The version that the tests are run with; pyproject.toml says what else may work.
@@ -104,7 +104,7 @@ up_to_date() {
   return 1
 }
 
-pip_install() { .venv/bin/python -m pip install --quiet "$@"; }
+pip_install() { .venv/bin/python -m pip install --quiet --quiet "$@"; }
 
 # PyTorch's default build for Linux brings several GB of GPU libraries: take them only where there is a GPU.
 install_torch() {
