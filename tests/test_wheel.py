@@ -79,7 +79,8 @@ def test_the_wheel_works_in_an_empty_environment(tmp_path: Path) -> None:
     checkout = copy_of_the_checkout(tmp_path / "checkout")
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, cwd=checkout)
     (wheel,) = tmp_path.glob("*.whl")
-    names = [name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("flowc/")]
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith("flowc/")]
 
     expected = {
         f"flowc/{file.relative_to(checkout)}"

@@ -1,0 +1,1 @@
+"""Measurements, run by hand with `scripts/bench`; pytest does not collect them."""
