@@ -1,0 +1,38 @@
+"""The code bundle on a node: fetch it from the store, check it, unpack it.
+
+The bundle is an uncompressed tar of the flow's folder with the plan inside, named by its sha256: what runs is exactly
+what was compiled.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from flowc.runtime import layout
+from flowc.runtime.artifacts import digest_of
+from flowc.runtime.errors import BAD_PLAN, STORE, Stop
+from flowc.runtime.plan import PLAN_FILE, Plan, PlanError, load
+from flowc.runtime.store import Store
+
+
+def fetch_bundle(store: Store, flow: str, digest: str, code: Path) -> Plan:
+    """Unpack the bundle into the folder `code` and give its plan; `Stop` when it is missing or damaged."""
+    archive = code.with_suffix(".tar")
+    if not store.download(layout.bundle_key(flow, digest), archive):
+        raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… is not in the store {store.url}: was it uploaded?")
+    if digest_of(archive)[0] != digest:
+        raise Stop(STORE, f"the store {store.url} gave wrong bytes for the code bundle {digest[:12]}…")
+    with tarfile.open(archive) as tar:
+        # The filter refuses members that would leave the folder, and devices.
+        tar.extractall(code, filter="data")
+    archive.unlink()
+    try:
+        plan = load((code / PLAN_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… holds no plan") from None
+    except PlanError as error:
+        raise Stop(BAD_PLAN, str(error)) from None
+    if plan.flow != flow:
+        raise Stop(BAD_PLAN, f"the code bundle is of flow {plan.flow!r}, this task is of {flow!r}")
+    return plan

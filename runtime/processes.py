@@ -1,0 +1,73 @@
+"""Process trees: find every descendant of this process and end it.
+
+Launchers put their ranks into sessions of their own, so a process group is not enough: torch's elastic agent starts
+each rank with `start_new_session`. On Linux this process becomes a child subreaper, so that a descendant whose parent
+died is still found below us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection
+
+import psutil
+
+PR_SET_CHILD_SUBREAPER = 36
+_POLL = 0.02
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of descendants whose own parent dies (Linux; elsewhere nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants() -> list[psutil.Process]:
+    """All living descendants of this process; zombies are not alive."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+    return found
+
+
+def end_descendants(grace: float, owned: Collection[int] = ()) -> bool:
+    """TERM, then after `grace` seconds KILL, until no descendant is left; False where one could not be ended in 5 s.
+
+    Adopted children are reaped here. `owned` are pids that somebody else waits for.
+    """
+    deadline = time.monotonic() + grace
+    told: set[int] = set()
+    while alive := descendants():
+        late = time.monotonic() >= deadline
+        if time.monotonic() >= deadline + 5:
+            return False
+        for process in alive:
+            # New descendants may appear while we look; each is told once to end, later all are killed.
+            if late or process.pid not in told:
+                told.add(process.pid)
+                with contextlib.suppress(psutil.NoSuchProcess, PermissionError):
+                    process.send_signal(signal.SIGKILL if late else signal.SIGTERM)
+                    # A stopped process acts on nothing but KILL until it goes on.
+                    process.send_signal(signal.SIGCONT)
+        reap(owned)
+        time.sleep(_POLL)
+    reap(owned)
+    return True
+
+
+def reap(owned: Collection[int] = ()) -> None:
+    """Collect the exit status of adopted children, so that they do not stay as zombies."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process().children():
+            if process.pid not in owned:
+                with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+                    if process.status() == psutil.STATUS_ZOMBIE:
+                        os.waitpid(process.pid, os.WNOHANG)
