@@ -1,0 +1,1 @@
+"""Tests, and the engines that execute what was compiled."""
