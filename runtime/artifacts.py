@@ -42,7 +42,7 @@ class Artifact:
 
 
 def publish(store: Store, flow: str, type_: str, path: Path, what: str) -> Artifact:
-    """Store the file or folder at `path`; `Stop` when it is missing or of the other kind. `what` names it in messages."""
+    """Store the file or folder at `path`; `Stop` when it is missing or of the other kind. `what` is for messages."""
     if type_ == "file":
         if not path.is_file():
             raise Stop(BAD_PLAN, _missing(path, what, "file"))
@@ -116,7 +116,7 @@ def _publish_folder(store: Store, flow: str, root: Path, what: str) -> Artifact:
             relative = path.relative_to(root).as_posix()
             if path.is_symlink():
                 target = os.readlink(path)  # noqa: PTH115 - the text of the link, not a Path of it
-                if os.path.isabs(target) or not (here / target).resolve().is_relative_to(root.resolve()):
+                if Path(target).is_absolute() or not (here / target).resolve().is_relative_to(root.resolve()):
                     raise Stop(BAD_PLAN, f"{what}: the link {relative} leaves the folder; copy what it points to")
                 entries.append({"path": relative, "link": target})
             elif path.is_file():

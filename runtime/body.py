@@ -107,7 +107,7 @@ def fetch_inputs(step: plan.Step, run: Run, store: Store, workspace: Workspace) 
                 committed[source.step] = _outputs_of(store, run, source.step)
             record = committed[source.step].get(source.output)
             if record is None:
-                raise Stop(BAD_PLAN, f"step {source.step!r} committed no output {source.output!r}: was the flow changed?")
+                raise Stop(BAD_PLAN, f"step {source.step!r} committed no output {source.output!r}")
             values[item.name] = _value_of(record, item, store, run.flow, workspace)
             continue
         data = run.params[source.name] if isinstance(source, plan.FromParam) else source.value

@@ -19,7 +19,6 @@ from typing import Any
 
 from flowc.runtime.values import BadValue, element_type, from_json, is_artifact, to_json, to_text
 
-
 # Beside the outputs: artifacts that keep the name their maker gave them, as NAMED/OUTPUT/NAME.
 NAMED = ".named"
 

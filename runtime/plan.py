@@ -24,7 +24,7 @@ PLAN_VERSION = 1
 # The name under which the plan lies in the code bundle; the leading dot keeps it apart from the user's files.
 PLAN_FILE = ".flowc-plan.json"
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 class PlanError(ValueError):
@@ -41,7 +41,7 @@ class Param:
     default: Json
 
 
-# --- operands: what may stand in argv or in the step's environment ----------------------------------------------------
+# --- operands: what may stand in argv or in the step's environment ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class RunId:
 Operand: TypeAlias = Const | InRef | OutRef | RunId
 
 
-# --- where an input's value comes from ---------------------------------------------------------------------------------
+# --- where an input's value comes from ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Output:
     type: str
 
 
-# --- bodies -------------------------------------------------------------------------------------------------------------
+# --- bodies ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class EnvVar:
     value: Operand
 
 
-# --- gangs --------------------------------------------------------------------------------------------------------------
+# --- gangs ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class Plan:
         raise PlanError(f"the plan of flow {self.flow!r} has no step {name!r}")
 
 
-# --- JSON ---------------------------------------------------------------------------------------------------------------
+# --- JSON ---
 
 
 def dump(plan: Plan) -> str:

@@ -75,7 +75,7 @@ def _become(argv: list[str], output: int, parent: int) -> None:
         _die_with_parent(parent)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.execvp(argv[0], argv)
+        os.execvp(argv[0], argv)  # noqa: S606 - no shell is the point
     except OSError as error:
         os.write(2, f"flowc: cannot start {argv[0]}: {error.strerror}\n".encode())
     os._exit(127)

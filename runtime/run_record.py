@@ -44,6 +44,7 @@ def start_run(
 
     `params` must hold every parameter of the plan in its JSON form.
     """
+    started = _now()
     record = {
         "version": RECORD_VERSION,
         "flow": plan.flow,
@@ -52,11 +53,11 @@ def start_run(
         "engine_ref": ref,
         "bundle": bundle_digest,
         "params": {param.name: params[param.name] for param in plan.params},
-        "started": _now(),
+        "started": started,
     }
     new = store.put_new(layout.run_key(plan.flow, run_id), json.dumps(record, sort_keys=True).encode())
     if new:
-        store.put(layout.run_marker_key(plan.flow, run_id), record["started"].encode())
+        store.put(layout.run_marker_key(plan.flow, run_id), started.encode())
     return new
 
 
@@ -129,7 +130,9 @@ def params_from_input(params: tuple[Param, ...], data: bytes) -> dict[str, Json]
         # `States.JsonToString` and SDK integrations may hand over the document as a JSON string of JSON.
         document = json.loads(document) if isinstance(document, str) else document
     except ValueError:
-        raise Stop(BAD_PLAN, "the run's input is not JSON; start it with an object of parameter names to values") from None
+        raise Stop(
+            BAD_PLAN, "the run's input is not JSON; start it with an object of parameter names to values"
+        ) from None
     if not isinstance(document, dict):
         raise Stop(BAD_PLAN, "the run's input is no JSON object; start it with parameter names and values") from None
     types = {param.name: param.type for param in params}

@@ -94,6 +94,10 @@ class GangEnded(Exception):
     """A wait for the gang was cut short: `Gang.verdict` is set and says why."""
 
 
+class AlreadyCommitted(Exception):
+    """The task has a commit: this attempt has nothing to do and ends well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Times of the link, in seconds. The defaults are the documented ones; tests shorten them."""

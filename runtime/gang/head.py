@@ -175,7 +175,7 @@ class Head:
         """The member that this connection proves to be; a stranger gets nothing, not even an answer."""
         try:
             hello = await asyncio.wait_for(link.receive(reader), 5)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return None
         tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls else None
@@ -218,7 +218,8 @@ class Head:
         """Wait for a condition on the members; `GangEnded` at a verdict, the given `Stop` at the deadline."""
         ended = asyncio.ensure_future(self._wait_for(condition))
         timeout = max(0.0, self._deadline - time.monotonic()) if at_deadline else None
-        await asyncio.wait([ended, self.verdict], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [ended, self.verdict]
+        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             return
         ended.cancel()

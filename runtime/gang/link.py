@@ -61,7 +61,7 @@ class Silence:
 
 
 class Pace:
-    """Sleeps in steps and tells how much longer a step took than it should have: this process was stopped or starved."""
+    """Sleeps in steps and tells how much longer one took than it should: this process was stopped or starved."""
 
     def __init__(self, step: float) -> None:
         self._step = step

@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from flowc.runtime import layout
 from flowc.runtime.errors import INTERNAL, PEER_LOST, START_TIMEOUT, Stop
-from flowc.runtime.gang import Cause, GangEnded, Timing, cause_from_json, link, trust
+from flowc.runtime.gang import AlreadyCommitted, Cause, GangEnded, Timing, cause_from_json, link, trust
 from flowc.runtime.identity import Identity
 from flowc.runtime.store import Store, StoreError
+
+T = TypeVar("T")
 
 # How often to look for node 0 while it is not there: quick at first, then easy on the store.
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
@@ -30,6 +32,7 @@ class Worker:
         own: trust.OwnCertificate,
         deadline: float,
         timing: Timing,
+        committed: Callable[[], Awaitable[bool]],
     ) -> None:
         self.verdict: asyncio.Future[Cause] = asyncio.get_running_loop().create_future()
         self._identity = identity
@@ -38,6 +41,7 @@ class Worker:
         self._own = own
         self._deadline = deadline
         self._timing = timing
+        self._committed = committed
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._addresses: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
@@ -52,6 +56,8 @@ class Worker:
             head = await self._find_head()
             if head is not None and await self._connect(head):
                 break
+            if head is None and wait >= LONGEST_WAIT and await self._is_committed():
+                raise AlreadyCommitted  # node 0 found the commit and has left before we came
             await asyncio.sleep(min(wait, max(0.0, self._deadline - time.monotonic())))
             wait = min(wait * 1.5, LONGEST_WAIT)
         else:
@@ -98,6 +104,11 @@ class Worker:
             if present != entry.dump():
                 raise Stop(INTERNAL, f"another process is already node {identity.node} of attempt {identity.attempt}")
 
+    async def _is_committed(self) -> bool:
+        with contextlib.suppress(StoreError):
+            return await self._committed()
+        return False
+
     async def _find_head(self) -> trust.Entry | None:
         identity = self._identity
         key = layout.node_key(identity.flow, identity.run, identity.step, identity.attempt, 0)
@@ -113,12 +124,12 @@ class Worker:
             reader, writer = await asyncio.wait_for(
                 asyncio.open_connection(head.address, head.port, ssl=context, limit=link.LONGEST_MESSAGE), 5
             )
-        except (OSError, ssl.SSLError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, ssl.SSLError):
             return False
         link.send(writer, "hello", node=self._identity.node)
         try:
             welcome = await asyncio.wait_for(link.receive(reader), 5)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             welcome = None
         if welcome is None or welcome["kind"] != "welcome":
             await link.close(writer)
@@ -162,8 +173,9 @@ class Worker:
         if self._writer is not None:
             link.send(self._writer, kind, **members)
 
-    async def _or_verdict(self, wanted: asyncio.Future[Any]) -> Any:
-        await asyncio.wait([wanted, self.verdict], return_when=asyncio.FIRST_COMPLETED)
+    async def _or_verdict(self, wanted: asyncio.Future[T]) -> T:
+        either: list[asyncio.Future[Any]] = [wanted, self.verdict]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if wanted.done():
             return wanted.result()
         raise GangEnded

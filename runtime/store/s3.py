@@ -25,7 +25,7 @@ except ImportError as missing:
     raise StoreError("stores at s3:// need obstore; install it with: pip install 'flowc[s3]'") from missing
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig
+    from obstore.store import ClientConfig, S3Config
 
 # obstore streams a download in parts of this many bytes.
 CHUNK = 8 << 20
@@ -41,10 +41,10 @@ class S3Store:
         self.prefix = prefix
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
         client: ClientConfig = {"allow_http": endpoint.startswith("http://")}
-        options = {"endpoint": endpoint} if endpoint else {}
+        config: S3Config = {"endpoint": endpoint} if endpoint else {}
         try:
             self._store = stores.S3Store(
-                bucket, prefix=prefix or None, client_options=client, conditional_put="etag", **options
+                bucket, prefix=prefix or None, config={"conditional_put": "etag", **config}, client_options=client
             )
         except exceptions.BaseError as error:
             raise StoreError(f"cannot use the store {self.url}: {error}") from error
