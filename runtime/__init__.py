@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flowc.runtime.current import current as current
+    from flowc.runtime.user_api import current as current
 
 __all__ = ["current"]
 
@@ -17,7 +17,7 @@ __all__ = ["current"]
 def __getattr__(name: str) -> object:
     # Lazily, since the compiler imports `flowc.runtime.plan` and must not pay for more.
     if name == "current":
-        from flowc.runtime.current import current
+        from flowc.runtime.user_api import current
 
         return current
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

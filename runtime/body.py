@@ -19,7 +19,7 @@ from typing import Any
 from flowc.runtime import plan
 from flowc.runtime.artifacts import Artifact, fetch, publish
 from flowc.runtime.commit import read_commit, read_outputs
-from flowc.runtime.current import NAMED
+from flowc.runtime.user_api import NAMED
 from flowc.runtime.errors import BAD_PLAN, Stop
 from flowc.runtime.identity import Identity
 from flowc.runtime.run_record import Run

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flowc.runtime.current import NAMED, current, encode_output
+from flowc.runtime.user_api import NAMED, current, encode_output
 from flowc.runtime.values import BadValue, is_artifact
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import ssl
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,7 +64,8 @@ def make_certificate(scratch: Path) -> OwnCertificate:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "flowc gang node")])
+    # OpenSSL looks trust anchors up by subject: were the names equal, it would try one node's certificate only.
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"flowc gang node {secrets.token_hex(16)}")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
