@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -74,7 +75,7 @@ def install(new: Wiring) -> None:
         patch()
 
 
-def _module(name: str) -> ModuleType:
+def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
@@ -82,6 +83,14 @@ def _keep(function: Any, unpatched: Any) -> Any:
     """Leaves the original where the guard tests find it."""
     function.unpatched = unpatched
     return function
+
+
+def _replace_everywhere(name: str, function: Any) -> None:
+    """Replaces a function in the module that defines it and in those that imported it by name."""
+    _module("moto.stepfunctions.parser.models")  # imports every task and reader there is
+    for module_name, module in list(sys.modules.items()):
+        if module_name.startswith(_ASL) and hasattr(module, name):
+            vars(module)[name] = _keep(function, getattr(module, name))
 
 
 @functools.cache
@@ -96,10 +105,7 @@ def patch_clients() -> None:
     def boto_client_for(region: str, service: str, state_credentials: Any = None) -> Any:
         return _client(service, wiring().batch_url if service == "batch" else None)
 
-    _module("moto.stepfunctions.parser.models")  # imports every task and reader there is
-    for name, module in list(sys.modules.items()):
-        if name.startswith(_ASL) and hasattr(module, "boto_client_for"):
-            vars(module)["boto_client_for"] = _keep(boto_client_for, module.boto_client_for)
+    _replace_everywhere("boto_client_for", boto_client_for)
 
 
 @functools.cache
@@ -176,7 +182,7 @@ def patch_managed_by_aws() -> None:
         definition = parameters.get("JobDefinition")
         try:
             multinode = wiring().is_multinode(definition)
-        except Exception:  # noqa: BLE001  # an unknown definition is SubmitJob's to report
+        except Exception:  # an unknown definition is SubmitJob's to report
             multinode = True
         if not multinode:
             overrides = parameters.setdefault("ContainerOverrides", {})
@@ -251,6 +257,24 @@ def patch_uncatchable() -> None:
 
 
 @functools.cache
+def patch_definite_paths() -> None:
+    """moto gives a list with one element for a path through an index, such as `$.Jobs[0].Status`; the service gives
+    the value, since such a path is definite."""
+    module = _module(f"{_ASL}.utils.json_path")
+    unpatched, parse = module.extract_json, functools.cache(module.parse)
+
+    def extract_json(path: str, data: Any) -> Any:
+        if re.search(r"\*|\.\.|\?|:|,", path):
+            return unpatched(path, data)
+        matches = parse(path).find(data)
+        if not matches:
+            raise module.NoSuchJsonPathError(json_path=path, data=data)
+        return matches[0].value
+
+    _replace_everywhere("extract_json", extract_json)
+
+
+@functools.cache
 def patch_jsonata() -> None:
     """moto's JSONata evaluator is missing (getmoto/moto#10105): JSONata, and variables of `Assign` even in JSONPath,
     fail with `'NoneType' object is not callable`."""
@@ -320,7 +344,8 @@ def patch_cancellation() -> None:
         return outcome
 
     base._eval_sync = _keep(eval_sync, unpatched)
-    _cancel_by(_module(f"{_SERVICE}.state_task_service_batch").StateTaskServiceBatch, ("_build_sync_resolver",), "JobId",
+    batch = _module(f"{_SERVICE}.state_task_service_batch").StateTaskServiceBatch
+    _cancel_by(batch, ("_build_sync_resolver",), "JobId",
                lambda job: _client("batch", wiring().batch_url).terminate_job(
                    jobId=job, reason="Terminated by Step Functions"))
     _cancel_by(_module(f"{_SERVICE}.state_task_service_sfn").StateTaskServiceSfn,
@@ -339,6 +364,20 @@ def _cancel_by(task: Any, builders: tuple[str, ...], key: str, cancel: Callable[
             return resolver
 
         setattr(task, builder, _keep(build, unpatched))
+
+
+@functools.cache
+def patch_stop_is_final() -> None:
+    """moto lets an error that a stop causes inside a Map turn an ABORTED or TIMED_OUT execution into a FAILED one."""
+    environment = _module(f"{_ASL}.eval.environment").Environment
+    unpatched = environment.set_error
+
+    def set_error(self: Any, error: Any) -> None:
+        with self._state_mutex:
+            if type(self._program_state).__name__ not in ("ProgramStopped", "ProgramTimedOut"):
+                unpatched(self, error)
+
+    environment.set_error = _keep(set_error, unpatched)
 
 
 @functools.cache
@@ -427,7 +466,7 @@ def patch_waits() -> None:
 
 PATCHES: tuple[Callable[[], None], ...] = (
     patch_clients, patch_parameters, patch_case_conversion, patch_managed_by_aws, patch_poll_interval,
-    patch_retried_callback, patch_states_errors, patch_uncatchable, patch_jsonata, patch_query_language,
-    patch_batch_errors, patch_sdk_error_names, patch_cancellation, patch_map_siblings, patch_distributed_map,
+    patch_retried_callback, patch_states_errors, patch_uncatchable, patch_definite_paths, patch_jsonata, patch_query_language,
+    patch_batch_errors, patch_sdk_error_names, patch_cancellation, patch_stop_is_final, patch_map_siblings, patch_distributed_map,
     patch_waits,
 )

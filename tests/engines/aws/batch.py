@@ -23,19 +23,19 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from . import batch_rules as rules
+from .batch_jobs import TERMINAL, Attempt, Job, now
 from .batch_nodes import Node, NodeContext, kill_all, processes_of, stop_nodes
 from .batch_rules import BatchError, Json
 
 BaseEnv = Mapping[str, str] | Callable[[NodeContext], Mapping[str, str]]
 
 STOP_GRACE_SECONDS = 30.0  # Batch user guide: SIGKILL follows SIGTERM after 30 seconds
-TERMINAL = ("SUCCEEDED", "FAILED")
 _addresses = itertools.count()
 
 
@@ -43,162 +43,6 @@ def _next_address() -> str:
     """A loopback address that no other node of this process has, apart from those of other test processes."""
     number = next(_addresses)
     return f"127.{16 + os.getpid() % 200}.{number // 250 % 250}.{1 + number % 250}"
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One attempt: nodes in index order; a child that has not started yet has no process."""
-
-    number: int
-    nodes: list[Node]
-    started: int = 0
-    stopped: int = 0
-    status_reason: str = ""
-
-    def describe(self, index: int) -> Json:
-        node = self.nodes[index]
-        container: Json = {
-            "containerInstanceArn": f"arn:aws:ecs:::container-instance/{node.context.address}",
-            "taskArn": f"arn:aws:ecs:::task/{node.context.address}", "logStreamName": str(node.log),
-            "networkInterfaces": [{"privateIpv4Address": node.context.address}],
-        }
-        if node.exit_code is not None:
-            container["exitCode"] = node.exit_code
-        if node.reason:
-            container["reason"] = node.reason
-        return {"container": container, "startedAt": self.started, "stoppedAt": self.stopped,
-                "statusReason": self.status_reason}
-
-
-@dataclass(slots=True)
-class Job:
-    """A job and everything it ran. `history` holds every status in order; `wait` returns when no process is left."""
-
-    id: str
-    request: Json
-    definition: Json
-    containers: list[Json]
-    parameters: dict[str, str]
-    arn: str
-    created: int = field(default_factory=_now)
-    status: str = "SUBMITTED"
-    history: list[str] = field(default_factory=lambda: ["SUBMITTED"])
-    status_reason: str = ""
-    attempts: list[Attempt] = field(default_factory=list)
-    started: int = 0
-    stopped: int = 0
-    terminated: str | None = None
-    over: threading.Event = field(default_factory=threading.Event)
-    clean: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def name(self) -> str:
-        return str(self.request["jobName"])
-
-    @property
-    def multinode(self) -> bool:
-        return bool(self.definition["type"] == "multinode")
-
-    @property
-    def main_index(self) -> int:
-        return int(self.definition["nodeProperties"]["mainNode"]) if self.multinode else 0
-
-    @property
-    def nodes(self) -> list[Node]:
-        """The nodes of the latest attempt."""
-        return self.attempts[-1].nodes if self.attempts else []
-
-    @property
-    def all_nodes(self) -> list[Node]:
-        return [node for attempt in self.attempts for node in attempt.nodes]
-
-    def wait(self, timeout: float = 30) -> str:
-        if not self.clean.wait(timeout):
-            raise TimeoutError(f"job {self.name} is {self.status} after {timeout} s\n{self.logs()}")
-        return self.status
-
-    def wait_status(self, status: str, timeout: float = 30) -> None:
-        """Waits until the job has been in `status` at least once."""
-        deadline = time.monotonic() + timeout
-        while status not in self.history:
-            if self.over.is_set() or time.monotonic() > deadline:
-                raise TimeoutError(f"job {self.name} never was {status}: {self.history}\n{self.logs()}")
-            time.sleep(0.01)
-
-    def wait_nodes(self, count: int | None = None, timeout: float = 30) -> list[Node]:
-        """Waits until `count` nodes (all, by default) of the latest attempt have been started; gives them."""
-        deadline = time.monotonic() + timeout
-        while True:
-            started = [node for node in self.nodes if node.process is not None]
-            if self.nodes and len(started) >= (len(self.nodes) if count is None else count):
-                return started
-            if self.over.is_set() or time.monotonic() > deadline:
-                raise TimeoutError(f"job {self.name}: {len(started)} nodes started\n{self.logs()}")
-            time.sleep(0.01)
-
-    def kill_node(self, index: int) -> None:
-        """Kills one node of the latest attempt, whole."""
-        self.nodes[index].kill()
-
-    def lose_host(self, index: int) -> None:
-        """Takes one node's EC2 instance away: its container never reports an exit code."""
-        self.nodes[index].lost = True
-        self.nodes[index].kill()
-
-    def logs(self) -> str:
-        """Every node's output, for a failing test's message."""
-        return "\n".join(
-            f"--- {self.name} attempt {node.context.attempt} node {node.index}: exit {node.exit_code}\n{node.output()}"
-            for node in self.all_nodes
-        )
-
-    def describe(self, index: int | None = None) -> Json:
-        """A member of DescribeJobs' `jobs`. For a node (`<id>#<n>`) the status is the node's own."""
-        node = self.main_index if index is None else index
-        record: Json = {
-            "jobArn": self.arn, "jobName": self.name, "jobId": self.id if index is None else f"{self.id}#{index}",
-            "jobQueue": self.request["jobQueue"], "status": self.status, "createdAt": self.created,
-            "jobDefinition": self.definition["jobDefinitionArn"], "parameters": self.parameters,
-            "retryStrategy": self.retry_strategy, "dependsOn": [], "tags": self.request.get("tags", {}),
-            "attempts": [attempt.describe(node) for attempt in self.attempts],
-            "isTerminated": self.terminated is not None, "isCancelled": False,
-        }
-        for key, value in (("statusReason", self.status_reason), ("startedAt", self.started),
-                           ("stoppedAt", self.stopped), ("timeout", self.timeout)):
-            if value:
-                record[key] = value
-        if self.multinode and index is None:
-            record["nodeProperties"] = {**self.definition["nodeProperties"], "numNodes": len(self.containers)}
-            return record
-        if self.multinode:
-            record["nodeDetails"] = {"nodeIndex": index, "isMainNode": index == self.main_index}
-            record["status"] = self._node_status(node)
-        container = {key: value for key, value in self.containers[node].items() if key != "environment"}
-        container["environment"] = self.containers[node]["environment"]
-        if self.attempts:
-            container.update(self.attempts[-1].describe(node)["container"])
-        record["container"] = container
-        return record
-
-    def _node_status(self, index: int) -> str:
-        if not self.nodes or self.nodes[index].process is None:
-            return self.status if self.status in ("SUBMITTED", "PENDING", "RUNNABLE") else "RUNNABLE"
-        code = self.nodes[index].exit_code
-        return "RUNNING" if code is None else "SUCCEEDED" if code == 0 else "FAILED"
-
-    @property
-    def retry_strategy(self) -> Json:
-        strategy: Json = self.request.get("retryStrategy") or self.definition.get("retryStrategy") or {"attempts": 1}
-        return strategy
-
-    @property
-    def timeout(self) -> Json | None:
-        timeout: Json | None = self.request.get("timeout") or self.definition.get("timeout")
-        return timeout
 
 
 @dataclass(slots=True)
@@ -398,7 +242,7 @@ class Batch:
             job.status, job.status_reason = status, reason
             job.history.append(status)
             if status in TERMINAL:
-                job.stopped = _now()
+                job.stopped = now()
                 job.over.set()
         self._on_change()
 
@@ -437,7 +281,7 @@ class Batch:
             self._set(job, "FAILED", "Container Overrides length must be at most 8192")
             return True
         main.start()
-        attempt.started = _now()
+        attempt.started = now()
         job.attempts.append(attempt)
         children_stop = threading.Event()
         if main.process is not None:
@@ -457,11 +301,12 @@ class Batch:
             if status_reason:
                 break
             time.sleep(0.01)
-        attempt.stopped = _now()
+        attempt.stopped = now()
         stopped_by_batch = bool(status_reason)
         if main.lost:
             main.exit_code, status_reason = None, "Host EC2 (instance i-0123456789abcdef0) terminated."
-        attempt.status_reason = status_reason or ("Essential container in task exited" if main.process else "Task failed to start")
+        ended = "Essential container in task exited" if main.process is not None else "Task failed to start"
+        attempt.status_reason = status_reason or ended
         cleaner = threading.Thread(target=self._stop_gang, args=(attempt, children_stop), daemon=True)
         cleaners.append(cleaner)
         cleaner.start()
@@ -554,7 +399,7 @@ def _handler(batch: Batch) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self) -> None:  # noqa: N802  # the name http.server calls
+        def do_POST(self) -> None:  # the name http.server calls
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             headers: dict[str, str] = {}
             try:

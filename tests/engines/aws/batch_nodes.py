@@ -38,19 +38,19 @@ class NodeContext:
     folder: Path
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """A node of one attempt. `exit_code` is as a shell reports it: 128 + signal for a killed process."""
 
     context: NodeContext
-    command: Sequence[str]
-    environment: Mapping[str, str]
+    command: Sequence[str] = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     exit_code: int | None = None
     reason: str = ""
     lost: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def index(self) -> int:
@@ -127,7 +127,9 @@ def kill_all(nodes: Iterable[Node]) -> None:
         for victim in victims:
             with contextlib.suppress(psutil.Error):
                 victim.kill()
-        psutil.wait_procs(victims, timeout=1)
+        deadline = time.monotonic() + 1  # an orphan may stay a zombie for good: its new parent has to reap it
+        while any(_alive(victim) for victim in victims) and time.monotonic() < deadline:
+            time.sleep(0.005)
     raise RuntimeError(f"processes outlive their node: {processes_of(nodes)}")
 
 
@@ -149,7 +151,7 @@ def processes_of(nodes: Iterable[Node]) -> list[psutil.Process]:
             if os.getsid(process.pid) in roots or _mark(process) in marks:
                 found[process.pid] = process
                 found.update({child.pid: child for child in process.children(recursive=True)})
-    return [process for process in found.values() if process.is_running() and _alive(process)]
+    return [process for process in found.values() if _alive(process)]
 
 
 def _mark(process: psutil.Process) -> tuple[str | None, str | None]:
@@ -159,5 +161,5 @@ def _mark(process: psutil.Process) -> tuple[str | None, str | None]:
 
 def _alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False

@@ -47,7 +47,7 @@ def service_model(service: str = "batch") -> ServiceModel:
     return model
 
 
-def shape_faults(service: str, operation: str, params: object) -> list[str]:
+def shape_faults(service: str, operation: str, params: Any) -> list[str]:
     """Faults of `params` against the input shape: unknown members, wrong types, values outside an enumeration."""
     shape = service_model(service).operation_model(operation).input_shape
     if shape is None:
@@ -102,7 +102,7 @@ def check_definition(request: Json) -> None:
         _check_container(request["containerProperties"], fargate)
     else:
         _require(not fargate, "multi-node parallel jobs do not run on Fargate")
-        _require("containerProperties" not in request, "containerProperties is not valid for a multinode job definition")
+        _require("containerProperties" not in request, "containerProperties is not valid for multinode definitions")
         _require("nodeProperties" in request, "Node properties should not be empty.")
         _check_nodes(request["nodeProperties"])
 
@@ -172,7 +172,7 @@ def _check_nodes(properties: Json) -> None:
     texts = [group["targetNodes"] for group in groups]
     _require(len(texts) == len(set(texts)), "two node groups with the same targetNodes")
     covered: set[int] = set()
-    instance_types = set()
+    instance_types: set[str | None] = set()
     for group in groups:
         nodes = node_range(group["targetNodes"], count)
         _require(len(nodes) > 0 and nodes[-1] < count, f"targetNodes {group['targetNodes']} leaves the {count} nodes")

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from .batch_rules import service_model
-from .conversion import UnknownMember, to_api
+from .conversion import UnknownMemberError, to_api
 
 MAX_TEMPLATE_BYTES = 1024 * 1024  # CloudFormation quotas: template in S3
 _SECTIONS = {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources",
@@ -104,7 +104,7 @@ def load(text: str) -> dict[str, Any]:
     if len(text.encode()) > MAX_TEMPLATE_BYTES:
         raise TemplateError(f"template of {len(text.encode())} bytes; at most {MAX_TEMPLATE_BYTES}")
     try:
-        data = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # noqa: S506  # safe
+        data = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # a SafeLoader
     except (yaml.YAMLError, json.JSONDecodeError) as error:
         raise TemplateError(f"not a template: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("Resources"), dict):
@@ -336,7 +336,7 @@ def job_definition_request(properties: dict[str, Any], default_name: str) -> dic
     shape = service_model().operation_model("RegisterJobDefinition").input_shape
     try:
         request = to_api({"JobDefinitionName": default_name, **properties}, shape)
-    except UnknownMember as error:
+    except UnknownMemberError as error:
         raise TemplateError(f"AWS::Batch::JobDefinition: {error}") from error
     coerced: dict[str, Any] = _coerce(request, shape)
     return coerced

@@ -20,7 +20,7 @@ from botocore.response import StreamingBody
 from .batch_rules import service_model
 
 
-class UnknownMember(ValueError):
+class UnknownMemberError(ValueError):
     """A parameter that the API does not have; the path is in the message."""
 
 
@@ -34,7 +34,7 @@ def operation_named(service: str, snake_case: str) -> str:
     for name in service_model(service).operation_names:
         if xform_name(name) == snake_case:
             return str(name)
-    raise UnknownMember(f"{service} has no operation {snake_case}")
+    raise UnknownMemberError(f"{service} has no operation {snake_case}")
 
 
 def to_api(value: Any, shape: Shape | None, path: str = "$") -> Any:
@@ -43,7 +43,7 @@ def to_api(value: Any, shape: Shape | None, path: str = "$") -> Any:
         members = {pascal(name): (name, member) for name, member in shape.members.items()}
         unknown = [key for key in value if key not in members]
         if unknown:
-            raise UnknownMember(f"{path} has no member {', '.join(map(repr, unknown))}; it has {', '.join(members)}")
+            raise UnknownMemberError(f"{path} has no member {', '.join(map(repr, unknown))}; it has {sorted(members)}")
         return {members[key][0]: to_api(item, members[key][1], f"{path}.{key}") for key, item in value.items()}
     if isinstance(shape, ListShape) and isinstance(value, list):
         return [to_api(item, shape.member, f"{path}[{index}]") for index, item in enumerate(value)]

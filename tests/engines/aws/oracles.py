@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .batch_rules import service_model, shape_faults
-from .conversion import UnknownMember, to_api
+from .conversion import UnknownMemberError, to_api
 
 _HERE = Path(__file__).parent
 CACHE = _HERE.parents[2] / ".cache" / "npm"
@@ -90,7 +90,7 @@ def submit_job_blocks(asl: Any) -> list[SubmitBlock]:
         try:
             request = to_api(_with_placeholders(parameters, shape), shape)
             faults = shape_faults("batch", "SubmitJob", request)
-        except UnknownMember as error:
+        except UnknownMemberError as error:
             request, faults = {}, [str(error)]
         blocks.append(SubmitBlock(name, resource, request, faults))
     return blocks

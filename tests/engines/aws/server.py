@@ -7,6 +7,7 @@ interpreter's own S3 calls and the S3 calls of job processes see the same bucket
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from typing import Any
 
@@ -24,6 +25,8 @@ def moto_url() -> str:
     from moto.core.config import default_user_config
     from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per request otherwise
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)  # a component tree per error otherwise
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -34,7 +37,8 @@ def moto_url() -> str:
 
 def client(service: str, url: str | None = None) -> Any:
     """A boto3 client with dummy credentials. No retries: a test wants to see the first answer."""
-    return boto3.session.Session().client(
+    session: Any = boto3.session.Session()  # the stubs know each service by a literal
+    return session.client(
         service, region_name=REGION, endpoint_url=url or moto_url(), aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
         config=Config(retries={"total_max_attempts": 1}, read_timeout=60, max_pool_connections=50),
@@ -72,4 +76,4 @@ def patch_create_only_put() -> None:
             return unpatched(self)
 
     put_object.unpatched = unpatched  # type: ignore[attr-defined]  # for the guard test
-    S3Response.put_object = put_object
+    S3Response.put_object = put_object  # type: ignore[method-assign]  # that is what a patch does

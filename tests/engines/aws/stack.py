@@ -94,7 +94,7 @@ class Execution:
         seen = self.describe()
         lines = [f"{seen['status']} error={seen.get('error')} cause={seen.get('cause')}"]
         for event in self.history()[-12:]:
-            details = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+            details: Any = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
             lines.append(f"  {event['id']} {event['type']} {json.dumps(details, default=str)[:300]}")
         return "\n".join(lines)
 
