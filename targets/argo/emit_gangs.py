@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from flowc.compiler.model import Build
 from flowc.runtime.plan import Step
+from flowc.targets.settings import deadline as deadline_of
 
 from . import emit_pods as pods
 from . import names
@@ -31,7 +32,7 @@ _RETRY_POLICY = "OnFailure"
 
 def gang_template(build: Build, step: Step) -> Doc:
     """The template of a gang step."""
-    deadline = pods.deadline(step.settings)
+    deadline = deadline_of(step.settings)
     return {
         "name": names.template_name(step.name),
         "inputs": {"parameters": [{"name": NAME_INPUT, "value": _jobset_name(step)}]},
@@ -91,7 +92,7 @@ def _jobset(build: Build, step: Step) -> Doc:
 
 
 def _job(build: Build, step: Step, labels: Doc) -> Doc:
-    deadline = pods.deadline(step.settings)
+    deadline = deadline_of(step.settings)
     return {
         "parallelism": step.nodes,
         "completions": step.nodes,

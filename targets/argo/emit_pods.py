@@ -22,10 +22,6 @@ GPU_RESOURCE = "nvidia.com/gpu"
 SHM_VOLUME = "dshm"
 SHM_PATH = "/dev/shm"  # noqa: S108  # the mount point of shared memory, no temporary file
 
-# Seconds that an engine's clock gives a node beyond what the runtime enforces itself: pulling the image, fetching the
-# bundle and inputs, publishing outputs. The engine's deadline is only the backstop for a runtime that cannot act.
-DEADLINE_SLACK = 900
-
 
 def command(step: Step) -> list[str]:
     return ["python", "-m", "flowc.runtime", "step", step.name]
@@ -93,11 +89,6 @@ def shm_volumes(settings: Settings) -> Doc:
         return {}
     memory = {"medium": "Memory", "sizeLimit": quantity(settings.shm)}
     return {"volumes": [{"name": SHM_VOLUME, "emptyDir": memory}]}
-
-
-def deadline(settings: Settings) -> int | None:
-    """Seconds after which the engine ends a node whatever it does; None where the step has no timeout."""
-    return None if settings.timeout is None else settings.start_timeout + settings.timeout + DEADLINE_SLACK
 
 
 def retries(settings: Settings, policy: str, extra: Doc) -> Doc:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flowc.compiler.model import Build
 from flowc.runtime.plan import Step
+from flowc.targets.settings import deadline as deadline_of
 
 from . import emit_pods as pods
 from . import names
@@ -22,7 +23,7 @@ _ELSEWHERE: Doc = {"affinity": {"nodeAntiAffinity": {}}}
 
 def step_template(build: Build, step: Step) -> Doc:
     """The template of a single-node step."""
-    deadline = pods.deadline(step.settings)
+    deadline = deadline_of(step.settings)
     return {
         "name": names.template_name(step.name),
         "metadata": {"labels": pods.labels(build, step), "annotations": pods.annotations(step)},

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from flowc.targets.yaml_text import Block
+
 _VARIABLE = re.compile(r"[a-z]+(\.[a-z]+)*")
 
 
@@ -51,15 +53,9 @@ def as_json(value: Value) -> str:
     return f"{{{{=toJson({' + '.join(terms)})}}}}"
 
 
-class Manifest(str):
-    """The text of a manifest: `render` writes it as a block, so that a reader sees JSON without escapes."""
-
-    __slots__ = ()
-
-
-def manifest(document: object) -> Manifest:
+def manifest(document: object) -> Block:
     """Compact JSON of plain data in which `Value`s may stand; one line of ASCII."""
-    return Manifest(_json(document))
+    return Block(_json(document))
 
 
 def _json(document: object) -> str:

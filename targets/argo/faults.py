@@ -6,7 +6,7 @@ would refuse or misread; F11xx are notes.
 
 from __future__ import annotations
 
-from flowc.dsl.diagnostics import Diagnostic
+from flowc.dsl.diagnostics import Diagnostic, Severity
 from flowc.dsl.spans import Span
 
 
@@ -167,7 +167,5 @@ def gang_without_queue(span: Span | None, step: str, nodes: int) -> Diagnostic:
     )
 
 
-def _fault(code: str, severity: str, message: str, span: Span | None, label: str, *help_: str) -> Diagnostic:
-    return Diagnostic(
-        code=code, severity=severity, message=message, span=span, label=label, related=(), help=help_, fix=None
-    )
+def _fault(code: str, severity: Severity, message: str, span: Span | None, label: str, *help_: str) -> Diagnostic:
+    return Diagnostic(code, severity, message, span, label, help=help_)

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Callable, Iterator
 
 from flowc.compiler.model import Build
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 from flowc.runtime.plan import Step
+from flowc.targets.settings import MAX_WAIT, deadline, is_image, last_wait
 
 from . import faults, names, parameters
 from .emit import emit
-from .emit_pods import deadline
 
 MAX_OBJECT_NAME = 63  # Argo's lint: the name becomes a label of every pod
 MAX_TEMPLATE_NAME = 128  # the CRD's maxLength
@@ -29,10 +28,6 @@ MAX_ANNOTATION = 262_144  # Kubernetes: all annotations of an object; client-sid
 MAX_ENV_VALUE = 131_072  # Linux: one string of argv or the environment
 MAX_INDEXED_PODS = 100_000  # Kubernetes: parallelism of an Indexed Job
 MAX_INT32 = 2**31 - 1  # activeDeadlineSeconds of pods, retry limits
-MAX_WAIT = 365 * 86400  # ours: Argo computes waits in 64-bit nanoseconds, which overflow after 292 years
-
-# Letters of an image reference, as container runtimes accept it.
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 
 Check = Callable[[Build], Iterator[Diagnostic]]
 
@@ -62,7 +57,7 @@ def _images(build: Build) -> Iterator[Diagnostic]:
     seen: set[str] = set()
     for step in build.plan.steps:
         image = step.settings.image
-        if image not in seen and not _IMAGE.fullmatch(image):
+        if image not in seen and not is_image(image):
             yield faults.image_unusable(_span(build, step), image)
         seen.add(image)
 
@@ -88,10 +83,8 @@ def _numbers(build: Build) -> Iterator[Diagnostic]:
         for setting, value in (("timeout", deadline(settings) or 0), ("retries", settings.retries)):
             if value > MAX_INT32:
                 yield faults.number_too_large(_span(build, step), setting, value, MAX_INT32)
-        # The shift is bounded: beyond 64 retries any wait is too long, and its exact size tells nobody anything.
-        last = settings.retry_wait << min(max(settings.retries - 1, 0), 64)
-        if settings.retries and last > MAX_WAIT:
-            yield faults.waits_too_long(_span(build, step), last, MAX_WAIT)
+        if last_wait(settings) > MAX_WAIT:
+            yield faults.waits_too_long(_span(build, step), last_wait(settings), MAX_WAIT)
 
 
 def _store(build: Build) -> Iterator[Diagnostic]:

@@ -1,0 +1,62 @@
+"""Marks: what is known only where a stack is deployed, written `${Name}` in every document of this target.
+
+| mark | stands for |
+|---|---|
+| `${Partition}`, `${Region}` | where the stack is: `aws`, `aws-cn`, …; `eu-west-1`, … |
+| `${JobQueue}` | ARN of the Batch job queue, a parameter of the stack |
+| `${StoreBucket}`, `${StorePrefix}` | the store, parameters of the stack; the prefix is empty or ends in `/` |
+| `${LogGroup}` | name of the log group of all jobs |
+| `${JobRole}`, `${ExecutionRole}` | ARNs of the roles of the jobs' code, and of the agent that starts them |
+| `${Job…}` | ARN, with revision, of a step's job definition; see `names.logical_id` |
+
+In `template.yaml` they are CloudFormation's own references, and the state machine gets them as substitutions. In
+`state-machine.asl.json` and `job-definitions/` they stay: whoever deploys those without the template replaces them.
+Only `Marked` text is looked at, so a `${…}` in an image's name stays what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+
+class Marked(str):
+    """Text with marks in it."""
+
+    __slots__ = ()
+
+
+# A mark and the CloudFormation expression for it, as `Fn::Sub` writes it; a dot asks for an attribute.
+_IN_STACK = {
+    "Partition": "AWS::Partition",
+    "Region": "AWS::Region",
+    "JobRole": "JobRole.Arn",
+    "ExecutionRole": "ExecutionRole.Arn",
+}
+_MARK = re.compile(r"\$\{([A-Za-z0-9]+)\}")
+
+
+def marks_in(text: str) -> list[str]:
+    """The marks of a text, sorted, once each."""
+    return sorted(set(_MARK.findall(text)))
+
+
+def intrinsic(text: Marked) -> Any:
+    """Marked text as a CloudFormation intrinsic function."""
+    whole = _MARK.fullmatch(text)
+    if whole:
+        return _reference(whole[1])
+    return {"Fn::Sub": _MARK.sub(lambda mark: f"${{{_IN_STACK.get(mark[1], mark[1])}}}", text)}
+
+
+def substitutions(names: Iterable[str]) -> dict[str, Any]:
+    """`DefinitionSubstitutions` for these marks."""
+    return {name: _reference(name) for name in names}
+
+
+def _reference(name: str) -> Any:
+    target = _IN_STACK.get(name, name)
+    if "." in target:
+        return {"Fn::GetAtt": target.split(".")}
+    return {"Ref": target}
