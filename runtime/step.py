@@ -310,7 +310,7 @@ class _Supervisor:
                 self._gang.fail(cause)
             verdict = await self._gang.verdict
         await asyncio.to_thread(end_descendants, GRACE, self._owned)
-        if identity.node == 0 or verdict.node == 0:
+        if self._gang is None or self._gang.speaks:
             await self._tell(verdict)
         if self._gang is not None:
             await self._gang.close()

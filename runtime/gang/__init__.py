@@ -116,6 +116,10 @@ class Gang(Protocol):
 
     verdict: asyncio.Future[Cause]
 
+    @property
+    def speaks(self) -> bool:
+        """Whether this node tells the user about the verdict: node 0 does, or whoever had to judge without it."""
+
     async def meet(self) -> tuple[str, ...]:
         """Wait until all nodes are there; gives their addresses in node order. `Stop` at the deadline."""
 
@@ -141,6 +145,7 @@ class Solo:
     def __init__(self, address: str) -> None:
         self.verdict: asyncio.Future[Cause] = asyncio.get_running_loop().create_future()
         self._address = address
+        self.speaks = True
 
     async def meet(self) -> tuple[str, ...]:
         return (self._address,)

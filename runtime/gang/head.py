@@ -43,6 +43,7 @@ class Head:
         timing: Timing,
     ) -> None:
         self.verdict: asyncio.Future[Cause] = asyncio.get_running_loop().create_future()
+        self.speaks = True
         self._identity = identity
         self._address = address
         self._store = store

@@ -35,6 +35,7 @@ class Worker:
         committed: Callable[[], Awaitable[bool]],
     ) -> None:
         self.verdict: asyncio.Future[Cause] = asyncio.get_running_loop().create_future()
+        self.speaks = False
         self._identity = identity
         self._address = address
         self._store = store
@@ -80,7 +81,7 @@ class Worker:
         if self.verdict.done():
             return
         if self._writer is None or self._writer.is_closing():
-            self.verdict.set_result(cause)
+            self._end(cause)
             return
         # Clocks of two hosts differ, ages do not: node 0 puts the failure on its own clock.
         members = cause.to_json() | {"at": 0.0}
@@ -150,7 +151,7 @@ class Worker:
             elif kind == "finished" and not self._finished.done():
                 self._finished.set_result(None)
             elif kind == "abort":
-                self._end(cause_from_json(message["cause"]))
+                self._end(cause_from_json(message["cause"]), judged_here=False)
         if not self._finished.done():
             self._end(self._head_lost("its connection closed"))
 
@@ -165,8 +166,9 @@ class Worker:
     def _head_lost(self, how: str) -> Cause:
         return Cause(0, None, PEER_LOST, None, f"node 0 was lost: {how}", (), time.monotonic())
 
-    def _end(self, cause: Cause) -> None:
+    def _end(self, cause: Cause, *, judged_here: bool = True) -> None:
         if not self.verdict.done():
+            self.speaks = judged_here
             self.verdict.set_result(cause)
 
     def _send(self, kind: str, **members: Any) -> None:

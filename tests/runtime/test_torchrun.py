@@ -1,0 +1,135 @@
+"""torchrun gangs of two nodes with two ranks each, with real torch over gloo."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flowc.runtime import plan
+from tests.runtime.nodes import Task, outputs, step, torchrun
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+PROGRAM = """
+import os, signal, sys, time
+import torch, torch.distributed as dist
+mode, out = sys.argv[1:]
+dist.init_process_group("gloo")
+rank, generation = dist.get_rank(), int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+total = torch.tensor([float(rank)])
+dist.all_reduce(total)
+assert total.item() == 6.0, total
+print("summed", total.item(), "in generation", generation, flush=True)
+if mode == "killed" and rank == 3 or mode == "restarted" and rank == 2 and generation == 0:
+    os.kill(os.getpid(), signal.SIGKILL)
+if mode == "exits" and rank == 1:
+    print("giving up"); sys.exit(7)
+if mode == "raises" and rank == 2:
+    raise RuntimeError("no such luck")
+if mode == "waits":
+    time.sleep(300)
+open(out, "w").write(f"{total.item()} from rank {rank} on node {os.environ['FLOWC_NODE_INDEX']}")
+dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+def task(root: Path, mode: str, restarts: int = 0, **changes: object) -> Task:
+    body = plan.Command((plan.Const("train.py"), plan.Const(mode), plan.OutRef("x")))
+    one = step(body, outputs=outputs(x="string"), gang=torchrun(2, 2, restarts), **changes)
+    return Task(root, one, files={"train.py": PROGRAM})
+
+
+def test_ranks_sum_and_rank_0_alone_gives_the_output(tmp_path: Path) -> None:
+    """Every rank writes an output of its own; what counts is the one of the gang's first process."""
+    one = task(tmp_path, "well")
+
+    result = one.finish()
+
+    assert result.codes == [0, 0], result.text
+    assert one.values()["x"]["value"].startswith("6.0 from rank 0 ")
+    assert sum(text.count("summed 6.0 in generation 0") for text in result.output) == 4
+    assert "[rank 3] summed" in result.text
+
+
+@pytest.mark.parametrize(
+    ("mode", "rank", "node", "how", "code"),
+    [
+        ("killed", 3, 1, "killed by SIGKILL", 137),
+        ("exits", 1, 0, "exit code 7", 7),
+        ("raises", 2, 1, "exit code 1", 1),
+    ],
+)
+def test_the_rank_that_failed_first_is_named(
+    tmp_path: Path, mode: str, rank: int, node: int, how: str, code: int
+) -> None:
+    one = task(tmp_path, mode)
+    with one.start() as attempt:
+        result = attempt.finish()
+
+        assert result.codes[0] == code
+        assert f"step 'work', node {node}, rank {rank}: {how}" in result.output[0]
+        last = {"killed": "summed 6.0", "exits": "giving up", "raises": "RuntimeError: no such luck"}[mode]
+        assert last in "\n".join(one.failure(attempt.name)["last_lines"])
+    assert one.commit() is None
+
+
+def test_a_killed_rank_is_restarted_where_restarts_are_left(tmp_path: Path) -> None:
+    one = task(tmp_path, "restarted", restarts=1)
+
+    result = one.finish()
+
+    assert result.codes == [0, 0], result.text
+    assert sum(text.count("in generation 1") for text in result.output) == 4
+    assert one.values()["x"]["value"].startswith("6.0 from rank 0 ")
+
+
+def test_a_killed_launcher_or_trampoline_leaves_nothing_behind(tmp_path: Path) -> None:
+    one = task(tmp_path, "waits")
+    with one.start() as attempt:
+        attempt.wait_for(1, "summed", 90)
+        [launcher] = psutil.Process(attempt.processes[1].pid).children()
+        launcher.send_signal(signal.SIGKILL)
+        result = attempt.finish(20)
+
+        assert result.codes[0] in (1, 137)
+        assert "node 1" in result.output[0]
+        assert attempt.survivors() == []
+
+
+def test_a_killed_worker_supervisor_takes_its_ranks_along(tmp_path: Path) -> None:
+    one = task(tmp_path, "waits")
+    with one.start() as attempt:
+        attempt.wait_for(1, "summed", 90)
+        ranks = [child for child in attempt.descendants(1) if "train.py" in " ".join(child.cmdline())]
+        assert len(ranks) == 2 * 1 or len(ranks) >= 2
+        os.kill(attempt.processes[1].pid, signal.SIGKILL)
+        result = attempt.finish(20)
+
+        assert result.codes[0] in (72, 1)
+        assert "node 1" in result.output[0]
+        for child in attempt.survivors():
+            child.kill()
+
+
+def test_a_fixed_port_is_used_and_a_taken_one_is_named(tmp_path: Path) -> None:
+    import socket
+
+    body = plan.Command((plan.Const("train.py"), plan.Const("well"), plan.OutRef("x")))
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        one = Task(
+            tmp_path,
+            step(body, outputs=outputs(x="string"), gang=torchrun(2, 1, port=port)),
+            files={"train.py": PROGRAM},
+        )
+        result = one.finish()
+
+    assert result.codes[0] == 64
+    assert f"the port {port} that torchrun should use is taken" in result.output[0]
