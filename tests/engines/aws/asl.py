@@ -466,7 +466,7 @@ def patch_waits() -> None:
 
 PATCHES: tuple[Callable[[], None], ...] = (
     patch_clients, patch_parameters, patch_case_conversion, patch_managed_by_aws, patch_poll_interval,
-    patch_retried_callback, patch_states_errors, patch_uncatchable, patch_definite_paths, patch_jsonata, patch_query_language,
-    patch_batch_errors, patch_sdk_error_names, patch_cancellation, patch_stop_is_final, patch_map_siblings, patch_distributed_map,
-    patch_waits,
+    patch_retried_callback, patch_states_errors, patch_uncatchable, patch_definite_paths, patch_jsonata,
+    patch_query_language, patch_batch_errors, patch_sdk_error_names, patch_cancellation, patch_stop_is_final,
+    patch_map_siblings, patch_distributed_map, patch_waits,
 )

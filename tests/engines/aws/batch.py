@@ -304,7 +304,7 @@ class Batch:
         attempt.stopped = now()
         stopped_by_batch = bool(status_reason)
         if main.lost:
-            main.exit_code, status_reason = None, "Host EC2 (instance i-0123456789abcdef0) terminated."
+            status_reason = "Host EC2 (instance i-0123456789abcdef0) terminated."
         ended = "Essential container in task exited" if main.process is not None else "Task failed to start"
         attempt.status_reason = status_reason or ended
         cleaner = threading.Thread(target=self._stop_gang, args=(attempt, children_stop), daemon=True)
@@ -315,7 +315,8 @@ class Batch:
             self._set(job, "FAILED", attempt.status_reason)
         elif main.exit_code == 0:
             self._set(job, "SUCCEEDED", attempt.status_reason)
-        elif not rules.retry_wanted(job.retry_strategy, number, main.exit_code, main.reason, attempt.status_reason):
+        elif not rules.retry_wanted(job.retry_strategy, number, None if main.lost else main.exit_code, main.reason,
+                                    attempt.status_reason):
             self._set(job, "FAILED", attempt.status_reason)
         else:
             return False

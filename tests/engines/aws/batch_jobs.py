@@ -37,7 +37,7 @@ class Attempt:
             "taskArn": f"arn:aws:ecs:::task/{node.context.address}", "logStreamName": str(node.log),
             "networkInterfaces": [{"privateIpv4Address": node.context.address}],
         }
-        if node.exit_code is not None:
+        if node.exit_code is not None and not node.lost:
             container["exitCode"] = node.exit_code
         if node.reason:
             container["reason"] = node.reason

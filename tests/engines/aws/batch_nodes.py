@@ -5,8 +5,8 @@ output goes to a file. Stops it the way ECS stops a container: SIGTERM to the fi
 process in it after the grace period, and SIGKILL to what is left as soon as the first process is gone.
 
 A container cannot leak processes; a process tree can, because a descendant may start its own session and be orphaned
-(torchrun's ranks do). So a node is recognised by three marks: descendants, session, and the AWS_BATCH_* variables that
-every descendant inherits.
+(torchrun's ranks do). So a node is recognised by its descendants, looked at again and again while it runs, by their
+sessions, and by the AWS_BATCH_* variables that a descendant inherits.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Node:
     exit_code: int | None = None
     reason: str = ""
     lost: bool = False
+    _seen: dict[int, psutil.Process] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -87,10 +88,24 @@ class Node:
                 return True
             code = self.process.poll()
             if code is None:
+                self.look()
                 return False
             kill_all([self])
             self.exit_code = 128 - code if code < 0 else code
             return True
+
+    def look(self, max_age: float = 0.2) -> None:
+        """Remembers descendants: one that is orphaned later can be found by nothing else if it changed its session
+        and its environment."""
+        assert self.process is not None
+        children = _family.children(max_age)
+        todo = [self.process.pid]
+        while todo:
+            for pid in children.get(todo.pop(), ()):
+                todo.append(pid)
+                if pid not in self._seen:
+                    with contextlib.suppress(psutil.Error):
+                        self._seen[pid] = psutil.Process(pid)
 
     def terminate(self) -> None:
         """SIGTERM to the first process alone: ECS signals a container's process 1."""
@@ -103,9 +118,35 @@ class Node:
         kill_all([self])
 
 
+class _Family:
+    """Who is whose parent, read from /proc at most five times a second for all nodes together."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read = 0.0
+        self._children: dict[int, list[int]] = {}
+
+    def children(self, max_age: float) -> dict[int, list[int]]:
+        with self._lock:
+            if time.monotonic() - self._read > max_age:
+                found: dict[int, list[int]] = {}
+                for entry in Path("/proc").iterdir():
+                    if entry.name.isdigit():
+                        with contextlib.suppress(OSError):
+                            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                            found.setdefault(parent, []).append(int(entry.name))
+                self._children, self._read = found, time.monotonic()
+            return self._children
+
+
+_family = _Family()
+
+
 def stop_nodes(nodes: Sequence[Node], grace: float) -> None:
     """TERM, wait up to `grace` seconds, KILL; returns when no process of the nodes is left."""
     for node in nodes:
+        if node.running:
+            node.look(max_age=0)
         node.terminate()
     deadline = time.monotonic() + grace
     while not all(node.poll() for node in nodes) and time.monotonic() < deadline:
@@ -134,13 +175,16 @@ def kill_all(nodes: Iterable[Node]) -> None:
 
 
 def processes_of(nodes: Iterable[Node]) -> list[psutil.Process]:
-    """Living processes of the nodes: descendants, members of their sessions, bearers of their AWS_BATCH_* marks."""
+    """Living processes of the nodes: descendants now or earlier, members of their sessions, bearers of their marks."""
     started = [node for node in nodes if node.process is not None]
     roots = {node.pid for node in started}
     marks = {(n.environment["AWS_BATCH_JOB_ID"], n.environment["AWS_BATCH_JOB_ATTEMPT"]) for n in started}
     if not started:
         return []
     found: dict[int, psutil.Process] = {}
+    for seen in [process for node in started for process in list(node._seen.values())]:
+        if _alive(seen):
+            found[seen.pid] = seen
     own_user = os.getuid()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

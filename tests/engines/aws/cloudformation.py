@@ -88,7 +88,11 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     twice = {key for key in keys if keys.count(key) > 1}
     if twice:
         raise TemplateError(f"keys {sorted(twice)} appear twice, line {node.start_mark.line + 1}")
-    return loader.construct_mapping(node, deep=True)
+    mapping = loader.construct_mapping(node, deep=True)
+    odd = [key for key in mapping if not isinstance(key, str)]
+    if odd:  # YAML 1.1 reads Yes, No, On and Off as booleans
+        raise TemplateError(f"keys {odd} are not texts, line {node.start_mark.line + 1}")
+    return mapping
 
 
 _Loader.add_multi_constructor("!", _short_tag)
