@@ -45,7 +45,8 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 def _block(dumper: yaml.SafeDumper, text: Block) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+    # libyaml's emitter wants strings themselves, no subclass.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
 
 
 Dumper.add_representer(str, _text)

@@ -43,7 +43,7 @@ def _record_input(build: Build) -> Doc:
     key = f"${{StorePrefix}}{build.plan.flow}/{{}}/input.json"
     return {
         "Type": "Task",
-        "Resource": "arn:${Partition}:states:::aws-sdk:s3:putObject",
+        "Resource": "${PutObject}",
         "Parameters": {
             "Bucket": "${StoreBucket}",
             "Key.$": f"States.Format('{key}', $$.Execution.Name)",
@@ -82,7 +82,7 @@ def _flow(build: Build, tree: Tree) -> Doc:
 def _leaf(build: Build, step: Step) -> tuple[str, Doc]:
     return names.state_name(step.name), {
         "Type": "Task",
-        "Resource": "arn:${Partition}:states:::batch:submitJob.sync",
+        "Resource": "${SubmitJob}",
         "Parameters": {
             "JobName": names.job_name(build.plan.flow, step.name),
             "JobQueue": "${JobQueue}",

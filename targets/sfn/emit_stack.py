@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowc.compiler.model import Build
+from flowc.targets.yaml_text import Block
 
 from . import marks, names
 from .emit_jobs import Doc, JobDefinition
@@ -43,7 +44,7 @@ def template(build: Build, machine_text: str, jobs: tuple[JobDefinition, ...], l
                 "Properties": {
                     "StateMachineType": "STANDARD",
                     "RoleArn": {"Fn::GetAtt": ["MachineRole", "Arn"]},
-                    "DefinitionString": machine_text,
+                    "DefinitionString": Block(machine_text),
                     "DefinitionSubstitutions": marks.substitutions(marks.marks_in(machine_text)),
                     "Tags": [{"Key": "flowc:flow", "Value": flow}],
                 },
@@ -77,6 +78,7 @@ def _job(job: JobDefinition) -> Doc:
         # A changed definition has another name, so CloudFormation replaces it. Executions that run meanwhile still
         # submit the old one, which must not be deregistered under them.
         "UpdateReplacePolicy": "Retain",
+        "DeletionPolicy": "Delete",
         "Properties": _properties(job.request),
     }
 

@@ -2,7 +2,9 @@
 
 | mark | stands for |
 |---|---|
-| `${Partition}`, `${Region}` | where the stack is: `aws`, `aws-cn`, …; `eu-west-1`, … |
+| `${SubmitJob}` | `arn:PARTITION:states:::batch:submitJob.sync`, the partition being `aws`, `aws-cn`, … |
+| `${PutObject}` | `arn:PARTITION:states:::aws-sdk:s3:putObject` |
+| `${Region}` | where the stack is: `eu-west-1`, … |
 | `${JobQueue}` | ARN of the Batch job queue, a parameter of the stack |
 | `${StoreBucket}`, `${StorePrefix}` | the store, parameters of the stack; the prefix is empty or ends in `/` |
 | `${LogGroup}` | name of the log group of all jobs |
@@ -27,9 +29,11 @@ class Marked(str):
     __slots__ = ()
 
 
+# Resources of states. Whole ARNs are marks because cfn-lint knows substitutions only for whole values.
+_INTEGRATIONS = {"SubmitJob": "batch:submitJob.sync", "PutObject": "aws-sdk:s3:putObject"}
+
 # A mark and the CloudFormation expression for it, as `Fn::Sub` writes it; a dot asks for an attribute.
 _IN_STACK = {
-    "Partition": "AWS::Partition",
     "Region": "AWS::Region",
     "JobRole": "JobRole.Arn",
     "ExecutionRole": "ExecutionRole.Arn",
@@ -56,6 +60,8 @@ def substitutions(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _reference(name: str) -> Any:
+    if name in _INTEGRATIONS:
+        return {"Fn::Sub": f"arn:${{AWS::Partition}}:states:::{_INTEGRATIONS[name]}"}
     target = _IN_STACK.get(name, name)
     if "." in target:
         return {"Fn::GetAtt": target.split(".")}
