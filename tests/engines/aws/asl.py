@@ -56,6 +56,7 @@ class Wiring:
     wait_scale: float = 1.0
     terminate_on_timeout: bool = True
     pulse: Pulse = field(default_factory=Pulse)
+    actions: set[str] = field(default_factory=set)
 
 
 _wiring: Wiring | None = None
@@ -99,11 +100,26 @@ def _client(service: str, url: str | None) -> Any:
 
 
 @functools.cache
+def _task_client(service: str, url: str | None) -> Any:
+    """A client of the interpreter's own, which notes every call that a state machine's role has to allow."""
+    made = client(service, url)
+
+    def note(model: Any, **_: Any) -> None:
+        wiring().actions.add(f"{_IAM_PREFIXES.get(service, service)}:{model.name}")
+
+    made.meta.events.register("before-call", note)
+    return made
+
+
+_IAM_PREFIXES = {"stepfunctions": "states"}
+
+
+@functools.cache
 def patch_clients() -> None:
     """moto makes a new client per call, for localhost's default port, and knows no way to another Batch."""
 
     def boto_client_for(region: str, service: str, state_credentials: Any = None) -> Any:
-        return _client(service, wiring().batch_url if service == "batch" else None)
+        return _task_client(service, wiring().batch_url if service == "batch" else None)
 
     _replace_everywhere("boto_client_for", boto_client_for)
 
@@ -140,6 +156,8 @@ def patch_case_conversion() -> None:
         service, called, model = operation(self, boto_service_name, service_action_name)
         converted = conversion.to_api(parameters, model.input_shape)
         faults = shape_faults(service, called, converted)
+        if called == "StartExecution" and "name" in converted:
+            faults += execution_name_faults(str(converted["name"]))
         if faults:
             raise ValueError(f"The Parameters {json.dumps(parameters)} could not be used to start the Task: {faults}")
         parameters.clear()
@@ -154,6 +172,12 @@ def patch_case_conversion() -> None:
 
     task._normalise_parameters = _keep(normalise_parameters, task._normalise_parameters)
     task._normalise_response = _keep(normalise_response, task._normalise_response)
+
+
+def execution_name_faults(name: str) -> list[str]:
+    """Step Functions service quotas: 1 to 80 characters, no white space, brackets, wildcards, special or control."""
+    fits = re.fullmatch(r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}""", name)
+    return [] if fits else [f"InvalidName: {name!r}"]
 
 
 def _convert_in_place(response: dict[str, Any], shape: Any) -> None:
@@ -306,6 +330,33 @@ def patch_query_language() -> None:
 
 
 @functools.cache
+def patch_integer_percentage() -> None:
+    """moto's grammar knows ToleratedFailurePercentage with a decimal point only; 5 is as good as 5.0."""
+    parser = _module(f"{_ASL}.parse.asl_parser").AmazonStateLanguageParser
+    unpatched = parser.parse
+
+    def parse(definition: str) -> Any:
+        return unpatched(re.sub(r'("ToleratedFailurePercentage"\s*:\s*\d+)(?=[\s,}])', r"\1.0", definition))
+
+    parser.parse = staticmethod(_keep(parse, unpatched))
+
+
+@functools.cache
+def patch_start_time() -> None:
+    """moto's `$$.Execution.StartTime` is no text but an object that later breaks DescribeExecution."""
+    worker = _module("moto.stepfunctions.parser.backend.execution_worker").ExecutionWorker
+    unpatched = worker._get_evaluation_environment
+
+    def environment(self: Any) -> Any:
+        env = unpatched(self)
+        data = env.states.context_object.context_object_data["Execution"]
+        data["StartTime"] = f"{data['StartTime']:%Y-%m-%dT%H:%M:%S}.{data['StartTime'].microsecond // 1000:03}Z"
+        return env
+
+    worker._get_evaluation_environment = _keep(environment, unpatched)
+
+
+@functools.cache
 def patch_batch_errors() -> None:
     """moto names a Batch error after its code. Step Functions knows the two modelled exceptions and calls everything
     else, throttling too, Batch.AWSBatchException."""
@@ -346,11 +397,11 @@ def patch_cancellation() -> None:
     base._eval_sync = _keep(eval_sync, unpatched)
     batch = _module(f"{_SERVICE}.state_task_service_batch").StateTaskServiceBatch
     _cancel_by(batch, ("_build_sync_resolver",), "JobId",
-               lambda job: _client("batch", wiring().batch_url).terminate_job(
+               lambda job: _task_client("batch", wiring().batch_url).terminate_job(
                    jobId=job, reason="Terminated by Step Functions"))
     _cancel_by(_module(f"{_SERVICE}.state_task_service_sfn").StateTaskServiceSfn,
                ("_build_sync_resolver", "_build_sync2_resolver"), "ExecutionArn",
-               lambda arn: _client("stepfunctions", None).stop_execution(executionArn=arn))
+               lambda arn: _task_client("stepfunctions", None).stop_execution(executionArn=arn))
 
 
 def _cancel_by(task: Any, builders: tuple[str, ...], key: str, cancel: Callable[[str], Any]) -> None:
@@ -467,6 +518,6 @@ def patch_waits() -> None:
 PATCHES: tuple[Callable[[], None], ...] = (
     patch_clients, patch_parameters, patch_case_conversion, patch_managed_by_aws, patch_poll_interval,
     patch_retried_callback, patch_states_errors, patch_uncatchable, patch_definite_paths, patch_jsonata,
-    patch_query_language, patch_batch_errors, patch_sdk_error_names, patch_cancellation, patch_stop_is_final,
-    patch_map_siblings, patch_distributed_map, patch_waits,
+    patch_query_language, patch_integer_percentage, patch_start_time, patch_batch_errors, patch_sdk_error_names,
+    patch_cancellation, patch_stop_is_final, patch_map_siblings, patch_distributed_map, patch_waits,
 )

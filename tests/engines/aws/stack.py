@@ -118,9 +118,11 @@ class Stack:
         text = json.dumps(dict(input or {}))
         if len(text.encode()) > MAX_INPUT_BYTES:
             raise ValueError("execution input over 262,144 bytes")
-        # moto: two executions without a name collide.
+        name = name or f"execution-{next(_names)}"  # moto: two executions without a name collide
+        if asl.execution_name_faults(name):
+            raise ValueError(f"InvalidName: {name!r}")
         answer = asl._client("stepfunctions", None).start_execution(
-            stateMachineArn=arn, name=name or f"execution-{next(_names)}", input=text)
+            stateMachineArn=arn, name=name, input=text)
         return Execution(answer["executionArn"])
 
 
@@ -150,6 +152,7 @@ class Aws:
         )
         self._wiring.batch_url = self.batch.url
         asl._client.cache_clear()
+        asl._task_client.cache_clear()
         asl.install(self._wiring)
         self.s3_url = server.moto_url()
         self.queue_arn = self.add_queue(queue)
@@ -188,6 +191,11 @@ class Aws:
     def s3(self) -> Any:
         """A boto3 S3 client."""
         return asl._client("s3", None)
+
+    @property
+    def actions(self) -> set[str]:
+        """What executions have called so far (`batch:SubmitJob`, `s3:GetObject`): their roles must allow it."""
+        return self._wiring.actions
 
     def bucket(self, name: str = "test-bucket") -> str:
         """Makes a bucket and gives its name."""

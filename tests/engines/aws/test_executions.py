@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from .conftest import base_env
 from .samples import chain, container, gang, submit, template
 from .stack import Aws, Execution, Stack
 
@@ -319,3 +324,55 @@ def test_a_stop_reaches_jobs_inside_a_parallel_within_a_map(aws: Aws) -> None:
     execution.stop()
     assert execution.wait() == "ABORTED"
     assert job.wait() == "FAILED"
+
+
+def test_a_timeout_may_leave_the_job_running(tmp_path: Path) -> None:
+    with Aws(tmp_path, base_env=base_env, terminate_on_timeout=False) as aws:
+        execution = run(aws, {**chain(Work=submit("Work")), "TimeoutSeconds": 1}, Work=container("sleep", "60"))
+        assert execution.status == "TIMED_OUT"
+        assert aws.batch.job("Work").status == "RUNNING"
+    assert aws.batch.job("Work").status == "FAILED"  # leaving the block ends it
+
+
+def test_a_batch_timeout_fails_the_task(aws: Aws) -> None:
+    definition = {**container("sleep", "60"), "Timeout": {"AttemptDurationSeconds": 60}}
+    aws.batch.time_scale = 0.005
+    execution = run(aws, chain(Work=submit("Work")), Work=definition)
+    assert (execution.status, execution.error) == ("FAILED", "States.TaskFailed")
+    assert json.loads(execution.cause or "")["StatusReason"] == "Job attempt duration exceeded timeout"
+
+
+# -- what surrounds a machine -------------------------------------------------------------------------------------
+
+def test_a_distributed_map_reads_its_items_from_s3(aws: Aws) -> None:
+    bucket = aws.bucket()
+    aws.s3.put_object(Bucket=bucket, Key="items", Body=json.dumps([{"ix": 4}, {"ix": 5}]).encode())
+    items = {"Type": "Map", "ItemSelector": {"ix.$": "$$.Map.Item.Value.ix"}, "ToleratedFailurePercentage": 5,
+             "ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSON"},
+                            "Parameters": {"Bucket": bucket, "Key.$": "$.key"}},
+             "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                               **chain(Show={"Type": "Pass", "Parameters": {"seen.$": "$.ix"}})}}
+    execution = aws.machine(chain(Items=items)).start({"key": "items"})
+    assert execution.wait() == "SUCCEEDED", execution.explain()
+    assert execution.output == [{"seen": 4}, {"seen": 5}]
+
+
+def test_the_context_object_shows_name_input_and_start(aws: Aws) -> None:
+    show = {"Type": "Pass", "Parameters": {"name.$": "$$.Execution.Name", "start.$": "$$.Execution.StartTime"}}
+    execution = aws.machine(chain(Show=show)).start(name="chosen")
+    assert execution.wait() == "SUCCEEDED", execution.explain()
+    assert execution.output["name"] == "chosen"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", execution.output["start"])
+
+
+@pytest.mark.parametrize("name", ["with space", "a/b", "x" * 81])
+def test_an_execution_name_that_aws_refuses_is_refused(aws: Aws, name: str) -> None:
+    with pytest.raises(ValueError, match="InvalidName"):
+        aws.machine(chain(Done={"Type": "Succeed"})).start(name=name)
+
+
+def test_the_actions_that_a_role_must_allow_are_known(aws: Aws) -> None:
+    put = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "ResultPath": None,
+           "Parameters": {"Bucket": aws.bucket(), "Key": "x", "Body": {}}}
+    run(aws, chain(Put=put, Work=submit("Work")), Work=container("true"))
+    assert aws.actions == {"s3:PutObject", "batch:SubmitJob", "batch:DescribeJobs"}

@@ -107,6 +107,24 @@ def query_language() -> None:
     assert vars(preprocessor)["__init__"].unpatched is object.__init__
 
 
+def integer_percentage() -> None:
+    parser = module(f"{_ASL}.parse.asl_parser")
+    machine = """{"StartAt": "M", "States": {"M": {"Type": "Map", "End": true, "ToleratedFailurePercentage": 5,
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                          "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}}}}"""
+    with pytest.raises(parser.ASLParserException, match="ToleratedFailurePercentage"):
+        parser.AmazonStateLanguageParser.parse.unpatched(machine)
+    parser.AmazonStateLanguageParser.parse(machine)
+
+
+def start_time() -> None:
+    execution = module("moto.stepfunctions.parser.backend.execution").Execution
+    assert "start_time=self.start_date" in source(execution.get_start_execution_details)
+    worker = module("moto.stepfunctions.parser.backend.execution_worker").ExecutionWorker
+    assert "StartTime=self._evaluation_details.execution_details.start_time," in source(
+        worker._get_evaluation_environment)
+
+
 def batch_errors() -> None:
     task = module(f"{_SERVICE}.state_task_service_batch").StateTaskServiceBatch
     assert 'error_name = f"Batch.{error_code}"' in source(task._from_error)
@@ -159,8 +177,8 @@ def waits() -> None:
 GUARDS: dict[str, Callable[[], None]] = {
     f"patch_{guard.__name__}": guard for guard in (
         clients, parameters, case_conversion, managed_by_aws, poll_interval, retried_callback, states_errors,
-        uncatchable, definite_paths, jsonata, query_language, batch_errors, sdk_error_names, cancellation,
-        stop_is_final, map_siblings, distributed_map, waits,
+        uncatchable, definite_paths, jsonata, query_language, integer_percentage, start_time, batch_errors,
+        sdk_error_names, cancellation, stop_is_final, map_siblings, distributed_map, waits,
     )
 }
 
