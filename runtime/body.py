@@ -19,11 +19,11 @@ from typing import Any
 from flowc.runtime import plan
 from flowc.runtime.artifacts import Artifact, fetch, publish
 from flowc.runtime.commit import read_commit, read_outputs
-from flowc.runtime.user_api import NAMED
 from flowc.runtime.errors import BAD_PLAN, Stop
 from flowc.runtime.identity import Identity
 from flowc.runtime.run_record import Run
 from flowc.runtime.store import Store
+from flowc.runtime.user_api import NAMED
 from flowc.runtime.values import BadValue, element_type, from_json, is_artifact, parse_text, to_json, to_text
 
 # Where a rank's trampoline lies; it is run as a script, without importing this package.

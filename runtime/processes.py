@@ -17,14 +17,26 @@ from collections.abc import Collection
 
 import psutil
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _POLL = 0.02
+# Loaded now: between fork and exec nothing may be imported or looked up.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def adopt_orphans() -> None:
     """Make this process the parent of descendants whose own parent dies (Linux; elsewhere nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if _libc is not None:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """For `preexec_fn`: the new process is killed when the thread that started it ends, however that happens.
+
+    A supervisor that is killed cannot clean up. It is one system call, so it is safe after fork in a threaded program.
+    """
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def descendants() -> list[psutil.Process]:

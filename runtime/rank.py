@@ -23,6 +23,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
+    # A launcher that is killed cannot end its ranks.
+    _die_with_parent(os.getppid())
     with open(os.environ["FLOWC_LAUNCH"], encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs start-up time
         launch = json.load(file)
     rank = int(os.environ.get(launch["rank_variable"], "0"))

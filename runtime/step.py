@@ -38,7 +38,7 @@ from flowc.runtime.gang import AlreadyCommitted, Cause, Gang, GangEnded, Solo, T
 from flowc.runtime.identity import Identity, own_address
 from flowc.runtime.logs import LineReader, LogSink, read_lines
 from flowc.runtime.plan import Plan, Step
-from flowc.runtime.processes import adopt_orphans, end_descendants
+from flowc.runtime.processes import adopt_orphans, die_with_parent, end_descendants
 from flowc.runtime.ranks import RankServer
 from flowc.runtime.run_record import (
     Run,
@@ -253,6 +253,7 @@ class _Supervisor:
                 stdout=writer,
                 stderr=writer,
                 process_group=0,
+                preexec_fn=die_with_parent,  # see there why it is safe
             )
         except (OSError, ValueError) as error:
             os.close(reader)

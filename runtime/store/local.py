@@ -42,7 +42,7 @@ class LocalStore:
         with self._faults("read"):
             try:
                 return self._path(key).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
 
     def put(self, key: str, data: bytes) -> None:

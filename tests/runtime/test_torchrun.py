@@ -84,7 +84,8 @@ def test_a_killed_rank_is_restarted_where_restarts_are_left(tmp_path: Path) -> N
     result = one.finish()
 
     assert result.codes == [0, 0], result.text
-    assert sum(text.count("in generation 1") for text in result.output) == 4
+    # The other node's agent may not count this as one of its own restarts: its ranks can stay in generation 0.
+    assert "[rank 2] summed 6.0 in generation 1" in result.text
     assert one.values()["x"]["value"].startswith("6.0 from rank 0 ")
 
 
@@ -105,15 +106,16 @@ def test_a_killed_worker_supervisor_takes_its_ranks_along(tmp_path: Path) -> Non
     one = task(tmp_path, "waits")
     with one.start() as attempt:
         attempt.wait_for(1, "summed", 90)
-        ranks = [child for child in attempt.descendants(1) if "train.py" in " ".join(child.cmdline())]
-        assert len(ranks) == 2 * 1 or len(ranks) >= 2
+        ranks = [child for child in attempt.descendants(1) if child.cmdline()[2:3] == ["train.py"]]
+        assert len(ranks) == 2
         os.kill(attempt.processes[1].pid, signal.SIGKILL)
+        gone, _ = psutil.wait_procs(ranks, 5)
+        assert len(gone) == 2
         result = attempt.finish(20)
 
-        assert result.codes[0] in (72, 1)
-        assert "node 1" in result.output[0]
-        for child in attempt.survivors():
-            child.kill()
+        assert result.codes == [72, -9]
+        assert "node 1: the node was lost: its connection closed" in result.output[0]
+        assert attempt.survivors() == []
 
 
 def test_a_fixed_port_is_used_and_a_taken_one_is_named(tmp_path: Path) -> None:

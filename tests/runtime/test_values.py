@@ -1,0 +1,95 @@
+"""Values by declared type: text, JSON and Python agree, and what is not of the type is refused with its name."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowc.runtime.values import BadValue, from_json, parse_text, to_json, to_text
+
+SCALARS: dict[str, st.SearchStrategy[Any]] = {
+    "string": st.text(),
+    "int": st.integers(),
+    "float": st.floats(),
+    "bool": st.booleans(),
+}
+
+
+@st.composite
+def typed_values(draw: st.DrawFn) -> tuple[str, Any]:
+    type_ = draw(st.sampled_from(sorted(SCALARS)))
+    values = SCALARS[type_]
+    for _ in range(draw(st.integers(0, 2))):
+        type_, values = f"list[{type_}]", st.lists(values, max_size=4)
+    return type_, draw(values)
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float):
+        return (math.isnan(one) and math.isnan(other)) or (type(other) is float and one == other)
+    return type(one) is type(other) and one == other
+
+
+@given(typed_values())
+def test_json_keeps_every_value_and_is_real_json(typed: tuple[str, Any]) -> None:
+    type_, value = typed
+
+    text = json.dumps(to_json(type_, value), allow_nan=False)
+
+    assert same(from_json(type_, json.loads(text)), value)
+
+
+@given(typed_values())
+def test_text_keeps_every_value(typed: tuple[str, Any]) -> None:
+    type_, value = typed
+
+    assert same(parse_text(type_, to_text(type_, value)), value)
+
+
+def test_an_int_is_taken_for_a_float_and_nothing_else_is_converted() -> None:
+    assert same(from_json("float", 3), 3.0)
+    assert same(from_json("list[float]", [1, 2.5]), [1.0, 2.5])
+    for type_, value in [("int", 3.0), ("int", True), ("bool", 1), ("string", 3), ("float", "3"), ("float", True)]:
+        with pytest.raises(BadValue):
+            from_json(type_, value)
+
+
+class Scalar:
+    """What numpy and torch scalars look like."""
+
+    def item(self) -> float:
+        return 0.25
+
+
+def test_scalars_of_other_libraries_are_taken_by_their_item() -> None:
+    assert to_json("float", Scalar()) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "says"),
+    [
+        ("int", "two", "expected int (a whole number such as 3), found 'two'"),
+        ("int", "3.0", "expected int"),
+        ("int", "", "expected int"),
+        ("int", "1_000", "expected int"),
+        ("int", "٣", "expected int"),
+        ("float", "fast", "expected float (a number such as 0.5), found 'fast'"),
+        ("bool", "yes", "expected bool (true or false), found 'yes'"),
+        ("bool", "True", "expected bool"),
+        ("list[int]", "1,2", "expected list[int] as JSON, found '1,2'"),
+        ("list[int]", '{"a": 1}', "expected list[int], found an object"),
+        ("list[int]", "[1, true]", "expected int, found bool True"),
+    ],
+)
+def test_text_of_another_type_is_refused_in_plain_words(type_: str, text: str, says: str) -> None:
+    with pytest.raises(BadValue) as error:
+        parse_text(type_, text)
+
+    assert says in str(error.value)
