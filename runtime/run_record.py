@@ -23,6 +23,11 @@ from flowc.runtime.values import BadValue, from_json, parse_text, to_json
 
 RECORD_VERSION = 1
 
+# Parameter texts that are not the value itself, see `params_from_slots`.
+RESERVED = "flowc:"
+NOT_GIVEN = "flowc:default"
+ENCODED = "flowc:base64:"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -101,19 +106,25 @@ def complete_params(params: tuple[Param, ...], given: Mapping[str, Json]) -> dic
 def params_from_slots(params: tuple[Param, ...], text: str) -> dict[str, Json]:
     """Parameters as an engine's template hands them over: base64 of each one's text, in plan order, joined by dots.
 
-    An empty slot means that the submitter gave nothing, so the plan's default counts.
+    Argo scans parameter values for its own `{{…}}` and has no escape, so texts that start with `flowc:` are special:
+    `flowc:default` says that nothing was given and the plan's default counts, `flowc:base64:…` carries any text.
     """
     slots = text.split(".") if params else []
     if len(slots) != len(params):
         raise Stop(BAD_PLAN, f"FLOWC_PARAMS has {len(slots)} values, the plan has {len(params)} parameters")
     given: dict[str, Json] = {}
     for param, slot in zip(params, slots, strict=True):
-        if not slot:
-            continue
         try:
-            value = parse_text(param.type, base64.b64decode(slot, validate=True).decode())
+            text = base64.b64decode(slot, validate=True).decode()
+            if text == NOT_GIVEN:
+                continue
+            if text.startswith(ENCODED):
+                text = base64.b64decode(text.removeprefix(ENCODED), validate=True).decode()
+            elif text.startswith(RESERVED):
+                raise BadValue(f"{text!r} is no value; write text that starts with {RESERVED!r} as {ENCODED}…")
+            value = parse_text(param.type, text)
         except (binascii.Error, UnicodeDecodeError):
-            raise Stop(BAD_PLAN, f"parameter {param.name!r} is no base64 of UTF-8 text in FLOWC_PARAMS") from None
+            raise Stop(BAD_PLAN, f"parameter {param.name!r} is no base64 of UTF-8 text") from None
         except BadValue as error:
             raise Stop(BAD_PLAN, f"parameter {param.name!r}: {error}") from None
         given[param.name] = to_json(param.type, value)

@@ -26,8 +26,8 @@ PARAMS = (
 )
 
 
-def slots(*texts: str | None) -> str:
-    return ".".join("" if text is None else base64.b64encode(text.encode()).decode() for text in texts)
+def slots(*texts: str) -> str:
+    return ".".join(base64.b64encode(text.encode()).decode() for text in texts)
 
 
 def test_defaults_fill_in_what_was_not_given() -> None:
@@ -53,10 +53,22 @@ def test_wrong_parameters_are_named(given: dict[str, Json], says: str) -> None:
 def test_slots_keep_every_byte_and_leave_defaults_to_the_plan() -> None:
     text = "{{x}} \"q\" 's' $(y)\n\t é😀 ."
 
-    assert params_from_slots(PARAMS, slots(None, text, "[1, 2]")) == {"name": text, "rates": [1.0, 2.0]}
+    given = params_from_slots(PARAMS, slots("flowc:default", text, "[1, 2]"))
+
+    assert given == {"name": text, "rates": [1.0, 2.0]}
 
 
-@pytest.mark.parametrize("text", ["", "a.b", slots("1", "x", None) + ".", "!.!.!", slots("one", "x", None)])
+def test_slots_tell_an_empty_text_from_none_and_carry_what_an_engine_cannot() -> None:
+    assert params_from_slots(PARAMS, slots("4", "", "flowc:default")) == {"epochs": 4, "name": ""}
+    encoded = "flowc:base64:" + base64.b64encode(b"{{workflow.name}} flowc:default").decode()
+    assert params_from_slots(PARAMS, slots("4", encoded, "[]"))["name"] == "{{workflow.name}} flowc:default"
+    with pytest.raises(Stop, match="'flowc:x' is no value"):
+        params_from_slots(PARAMS, slots("4", "flowc:x", "[]"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a.b", slots("1", "x", "[]") + ".", "!.!.!", slots("one", "x", "[]"), slots("", "x", "[]")]
+)
 def test_damaged_slots_are_refused(text: str) -> None:
     with pytest.raises(Stop):
         params_from_slots(PARAMS, text)
