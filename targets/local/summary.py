@@ -1,0 +1,143 @@
+"""What a finished run says last: the failure in full, or every output and where it lies.
+
+Gives lines of plain text; values come from the store, through the runtime's own readers. A small file or folder is
+copied to `.flowc/runs/RUN/outputs/STEP/OUTPUT/` so that it can be opened under its name; of a large one, and of one
+that cannot be copied, the store's blob is named.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flowc.runtime import layout
+from flowc.runtime.artifacts import Artifact, fetch
+from flowc.runtime.commit import read_commit, read_outputs
+from flowc.runtime.errors import Stop
+from flowc.runtime.plan import Output, Plan, Step
+from flowc.runtime.store import Store, StoreError
+from flowc.runtime.values import is_artifact
+
+from .attempt import Place
+from .outcome import Failure
+
+# A copy beside the blob costs its size on the disk again.
+COPY_LIMIT = 64 * 1024 * 1024
+_SHOWN = 72
+
+
+def failure_lines(failure: Failure) -> list[str]:
+    """The failed step, its last lines and where the rest is."""
+    lines = [failure.headline]
+    if failure.attempts > 1 and failure.attempt > 1:
+        lines[0] += f" (attempt {failure.attempt} of {failure.attempts})"
+    if failure.last_lines:
+        lines += ["  its last lines:", *(f"    {line}" for line in failure.last_lines)]
+    if failure.log is not None:
+        lines.append(f"  its whole output: {shown_path(failure.log)}")
+    return lines
+
+
+def output_lines(plan: Plan, place: Place) -> list[str]:
+    """One line per output of every step, in declaration order."""
+    rows = list(_rows(plan, place))
+    if not rows:
+        return []
+    name_width = max(len(name) for name, _, _ in rows)
+    type_width = max(len(type_) for _, type_, _ in rows)
+    return ["outputs:", *(f"  {name:<{name_width}}  {type_:<{type_width}}  {text}" for name, type_, text in rows)]
+
+
+def _rows(plan: Plan, place: Place) -> Iterator[tuple[str, str, str]]:
+    for step in plan.steps:
+        if not step.outputs:
+            continue
+        try:
+            commit = read_commit(place.store, place.flow, place.run, step.name)
+            outputs = read_outputs(place.store, place.flow, step.name, commit) if commit is not None else {}
+        except (StoreError, Stop) as error:
+            yield step.name, "", f"cannot be read: {error}"
+            continue
+        for output in step.outputs:
+            if output.name in outputs:
+                yield f"{step.name}.{output.name}", output.type, _text(step, output, outputs[output.name], place)
+
+
+def _text(step: Step, output: Output, record: Any, place: Place) -> str:
+    if not is_artifact(output.type):
+        return shorten(record["value"])
+    artifact = Artifact(type=record["type"], blob=record["blob"], size=record["size"], name=record["name"])
+    return f"{size_text(artifact.size):>9}  {_where(step, output, artifact, place)}"
+
+
+def _where(step: Step, output: Output, artifact: Artifact, place: Place) -> str:
+    if artifact.size <= COPY_LIMIT:
+        try:
+            copy = fetch(place.store, place.flow, artifact, place.folder / "outputs" / step.name / output.name)
+            return shown_path(copy)
+        except (StoreError, Stop, OSError):
+            pass
+    return blob_place(place.store, place.flow, artifact.blob)
+
+
+def blob_place(store: Store, flow: str, digest: str) -> str:
+    key = layout.blob_key(flow, digest)
+    root = getattr(store, "root", None)
+    return shown_path(root / key) if isinstance(root, Path) else f"{store.url}/{key}"
+
+
+def shown_path(path: Path) -> str:
+    """Relative to the current folder where it lies below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def shorten(value: Any) -> str:
+    """A value on one line; long text and long lists are cut."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return _list_text(value)
+    text = value if isinstance(value, str) else repr(value)
+    if not text.isprintable():
+        text = repr(text)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}… ({len(text)} characters)"
+
+
+def _list_text(values: list[Any]) -> str:
+    parts: list[str] = []
+    used = 0
+    for index, value in enumerate(values):
+        part = repr(value) if isinstance(value, str) else shorten(value)
+        used += len(part) + 2
+        if used > _SHOWN and index > 0:
+            return f"[{', '.join(parts)}, …] ({len(values)} items)"
+        parts.append(part if len(part) <= _SHOWN else part[: _SHOWN - 1] + "…")
+    return f"[{', '.join(parts)}]"
+
+
+def size_text(size: int) -> str:
+    if size < 1024:
+        return f"{size} B"
+    amount = float(size)
+    for unit in ("KiB", "MiB", "GiB"):
+        amount /= 1024
+        if amount < 1024:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1024:.1f} TiB"
+
+
+def make_private(folder: Path) -> None:
+    """`.flowc/` keeps itself out of git."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    try:
+        descriptor = os.open(ignore, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write("*\n")
