@@ -72,6 +72,10 @@ def install(new: Wiring) -> None:
     """Applies every patch once per process and makes `new` the wiring of executions from now on."""
     global _wiring
     _wiring = new
+    apply_patches()
+
+
+def apply_patches() -> None:
     for patch in PATCHES:
         patch()
 

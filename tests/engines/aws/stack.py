@@ -151,8 +151,6 @@ class Aws:
             on_change=self._wiring.pulse.beat,
         )
         self._wiring.batch_url = self.batch.url
-        asl._client.cache_clear()
-        asl._task_client.cache_clear()
         asl.install(self._wiring)
         self.s3_url = server.moto_url()
         self.queue_arn = self.add_queue(queue)

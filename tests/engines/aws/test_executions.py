@@ -143,8 +143,8 @@ def test_a_parameter_that_is_no_text_ends_the_execution_past_every_catch(aws: Aw
 def test_a_choice_follows_what_a_job_wrote_to_s3(aws: Aws) -> None:
     bucket = aws.bucket()
     write = f"""
-import boto3
-boto3.client("s3").put_object(Bucket="{bucket}", Key="control", Body=b'{{"go": "left"}}')
+import obstore.store
+obstore.put(obstore.store.S3Store("{bucket}"), "control", b'{{"go": "left"}}')
 """
     read = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
             "Parameters": {"Bucket": bucket, "Key": "control"},
@@ -163,7 +163,10 @@ def test_a_state_puts_an_object_that_a_job_reads(aws: Aws) -> None:
     bucket = aws.bucket()
     put = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "ResultPath": None,
            "Parameters": {"Bucket": bucket, "Key": "input", "Body.$": "$$.Execution.Input"}}
-    read = f'import boto3; print(boto3.client("s3").get_object(Bucket="{bucket}", Key="input")["Body"].read().decode())'
+    read = f"""
+import obstore.store
+print(bytes(obstore.get(obstore.store.S3Store("{bucket}"), "input").bytes()).decode())
+"""
     execution = run(aws, chain(Put=put, Read=submit("Read")), {"a": [1, "ü"]}, Read=container(PYTHON, "-c", read))
     assert execution.status == "SUCCEEDED", execution.explain()
     assert json.loads(aws.batch.job("Read").nodes[0].output()) == {"a": [1, "ü"]}
