@@ -183,11 +183,7 @@ class _Supervisor:
 
     def _heed(self, gang: Gang) -> Gang:
         """From now on a verdict of the gang cuts every wait short."""
-        pending = self._told_to_stop
-        if pending.done():
-            gang.fail(pending.result())
-        else:
-            pending.add_done_callback(lambda told: gang.fail(told.result()))
+        self._told_to_stop.add_done_callback(lambda told: gang.fail(told.result(), at_once=True))
         return gang
 
     def _node(self, step: Step, addresses: tuple[str, ...], body: Body) -> Node:
@@ -378,7 +374,7 @@ class _Supervisor:
         return await self._guard(asyncio.to_thread(function, *args))
 
     def _say(self, message: str) -> None:
-        self._sink.write(b"".join(f"flowc: {line}\n".encode() for line in message.splitlines()))
+        self._sink.write(f"flowc: {message}\n".encode())
 
 
 def _launch_document(workspace: Workspace, body: Body, launch: Launch) -> dict[str, Any]:

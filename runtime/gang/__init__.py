@@ -132,8 +132,8 @@ class Gang(Protocol):
     async def leave(self) -> None:
         """End well: node 0 lets the workers go once it has committed, and leaves last."""
 
-    def fail(self, cause: Cause) -> None:
-        """Report this node's failure; `verdict` follows."""
+    def fail(self, cause: Cause, *, at_once: bool = False) -> None:
+        """Report this node's failure; `verdict` follows, `at_once` without waiting for what other nodes may say."""
 
     async def close(self) -> None:
         """End the link, in whatever state."""
@@ -159,7 +159,7 @@ class Solo:
     async def leave(self) -> None:
         return
 
-    def fail(self, cause: Cause) -> None:
+    def fail(self, cause: Cause, *, at_once: bool = False) -> None:  # noqa: ARG002 - there is nobody to wait for
         if not self.verdict.done():
             self.verdict.set_result(cause)
 

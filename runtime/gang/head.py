@@ -87,11 +87,13 @@ class Head:
         await self._wait_until_gone()
         await self.close()
 
-    def fail(self, cause: Cause) -> None:
+    def fail(self, cause: Cause, *, at_once: bool = False) -> None:
         if self.verdict.done() or self._finishing:
             return
         self._causes.append(cause)
-        if len(self._causes) == 1:
+        if at_once:
+            self._judge()
+        elif len(self._causes) == 1:
             asyncio.get_running_loop().call_later(self._timing.collect, self._judge)
 
     async def close(self) -> None:
@@ -165,7 +167,8 @@ class Head:
                 member.report = message["report"]
             elif kind == "failed":
                 cause = cause_from_json(message["cause"])
-                self.fail(replace(cause, node=member.entry.node, at=time.monotonic() - float(message["age"])))
+                cause = replace(cause, node=member.entry.node, at=time.monotonic() - float(message["age"]))
+                self.fail(cause, at_once=bool(message["at_once"]))
             await self._notify()
         member.gone = True
         if not self._finishing:

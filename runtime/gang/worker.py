@@ -77,7 +77,7 @@ class Worker:
     async def leave(self) -> None:
         await self.close()
 
-    def fail(self, cause: Cause) -> None:
+    def fail(self, cause: Cause, *, at_once: bool = False) -> None:
         if self.verdict.done():
             return
         if self._writer is None or self._writer.is_closing():
@@ -85,7 +85,7 @@ class Worker:
             return
         # Clocks of two hosts differ, ages do not: node 0 puts the failure on its own clock.
         members = cause.to_json() | {"at": 0.0}
-        self._send("failed", cause=members, age=max(0.0, time.monotonic() - cause.at))
+        self._send("failed", cause=members, age=max(0.0, time.monotonic() - cause.at), at_once=at_once)
         # Node 0 answers with the verdict; without an answer this failure is the one we know.
         timeout = self._timing.collect + 2
         asyncio.get_running_loop().call_later(timeout, lambda: self._end(cause))
