@@ -246,6 +246,25 @@ def test_a_lost_host_reports_no_exit_code_and_is_retried_by_its_rule(batch: Batc
 
 # -- gangs --------------------------------------------------------------------------------------------------------
 
+GATE = "while [ ! -e go ]; do sleep 0.02; done"
+
+
+STUBBORN = "trap '' TERM; echo ready; while true; do sleep 0.05; done"
+
+
+def open_gate(job: Job, *indices: int) -> None:
+    """Lets nodes that wait at the gate go on, once all nodes of the attempt run."""
+    job.wait_nodes()
+    for index in indices or (job.main_index,):
+        (job.nodes[index].context.folder / "go").touch()
+
+
+def wait_output(job: Job, index: int, word: str) -> None:
+    while word not in job.nodes[index].output():
+        assert job.nodes[index].running, job.logs()
+        time.sleep(0.01)
+
+
 def node_script(main: str, child: str) -> tuple[str, ...]:
     return ("sh", "-c", f'if [ "$AWS_BATCH_JOB_NODE_INDEX" = 0 ]; then {main}; else {child}; fi')
 
@@ -254,7 +273,11 @@ def test_nodes_know_their_place_and_only_children_the_main_address(batch: Batch)
     prefix = "$AWS_BATCH_JOB"
     show = f"echo {prefix}_ID {prefix}_NUM_NODES {prefix}_MAIN_NODE_INDEX"
     main = "${AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS-none}"
-    job = submit(batch, gang(3, "sh", "-c", f"{show} {main}; sleep 0.3"))
+    job = submit(batch, gang(3, "sh", "-c", f"{show} {main}; {GATE}"))
+    job.wait_nodes()
+    for index in range(3):
+        wait_output(job, index, "\n")
+    open_gate(job)
     assert job.wait() == "SUCCEEDED", job.logs()
     address = job.nodes[0].context.address
     assert [node.output().split() for node in job.nodes] == [
@@ -264,27 +287,30 @@ def test_nodes_know_their_place_and_only_children_the_main_address(batch: Batch)
 def test_children_start_after_main_and_not_in_order(batch: Batch) -> None:
     order: list[int] = []
     batch.before_child = lambda context: order.append(context.index)
-    job = submit(batch, gang(6, *node_script("sleep 0.6", "sleep 60")))
+    job = submit(batch, gang(6, *node_script(GATE, "sleep 60")))
     job.wait_nodes()
     started = {node.index: psutil.Process(node.pid).create_time() for node in job.nodes}
     assert min(started, key=lambda index: started[index]) == 0
     assert sorted(order) == [1, 2, 3, 4, 5]
     assert order != sorted(order)  # seed 3
+    open_gate(job)
     assert job.wait() == "SUCCEEDED"
 
 
 def test_a_dead_child_changes_nothing(batch: Batch) -> None:
-    job = submit(batch, gang(3, *node_script("sleep 0.5", "sleep 60")))
+    job = submit(batch, gang(3, *node_script(GATE, "sleep 60")))
     job.wait_nodes()
     job.kill_node(2)
     time.sleep(0.2)
     assert job.status == "RUNNING"
+    open_gate(job)
     assert job.wait() == "SUCCEEDED"
     assert job.nodes[2].exit_code == 137
 
 
 def test_main_decides_and_its_exit_stops_the_children(batch: Batch) -> None:
-    job = submit(batch, gang(3, *node_script("sleep 0.3; exit 5", "sleep 60")))
+    job = submit(batch, gang(3, *node_script(f"{GATE}; exit 5", "sleep 60")))
+    open_gate(job)
     assert job.wait() == "FAILED"
     record = client("batch", batch.url).describe_jobs(jobs=[job.id, f"{job.id}#1"])["jobs"]
     assert "container" not in record[0]  # of a multi-node job only attempts hold the exit code
@@ -295,8 +321,10 @@ def test_main_decides_and_its_exit_stops_the_children(batch: Batch) -> None:
 
 
 def test_a_child_that_ignores_term_is_killed_after_the_grace(batch: Batch) -> None:
-    stubborn = "trap '' TERM; while true; do sleep 0.05; done"
-    job = submit(batch, gang(2, *node_script("sleep 0.3", stubborn)))
+    job = submit(batch, gang(2, *node_script(GATE, STUBBORN)))
+    job.wait_nodes()
+    wait_output(job, 1, "ready")
+    open_gate(job)
     assert job.wait() == "SUCCEEDED"
     assert job.nodes[1].exit_code == 137
 
@@ -307,19 +335,30 @@ def test_another_main_node_is_another_supervisor(batch: Batch) -> None:
 
 
 def test_nested_ranges_and_overrides_give_each_node_its_container(batch: Batch) -> None:
-    definition = gang(3, "sh", "-c", "echo $ROLE; sleep 0.3", ranges=("0:", "0:0"))
+    definition = gang(3, "sh", "-c", f"echo $ROLE; {GATE}", ranges=("0:", "0:0"))
     overrides = {"numNodes": 4, "nodePropertyOverrides": [
         {"targetNodes": "0:", "containerOverrides": {"environment": [{"name": "ROLE", "value": "worker"}]}},
         {"targetNodes": "0:0", "containerOverrides": {"environment": [{"name": "ROLE", "value": "head"}]}}]}
     job = submit(batch, definition, nodeOverrides=overrides)
+    job.wait_nodes()
+    for index in range(4):
+        wait_output(job, index, "\n")
+    open_gate(job)
     assert job.wait() == "SUCCEEDED"
     assert [node.output().strip() for node in job.nodes] == ["head", "worker", "worker", "worker"]
 
 
 def test_a_new_attempt_is_a_fresh_gang_while_the_old_one_may_still_be_dying(batch: Batch) -> None:
-    main = "sleep 0.2; test $AWS_BATCH_JOB_ATTEMPT = 2"
-    job = submit(batch, gang(2, *node_script(main, "trap '' TERM; while true; do sleep 0.05; done"),
-                             retryStrategy={"attempts": 2}))
+    batch.time_scale = 0.02  # a grace of 0.6 s
+    main = f"test $AWS_BATCH_JOB_ATTEMPT = 2 || {{ {GATE}; exit 1; }}"
+    job = submit(batch, gang(2, *node_script(main, STUBBORN), retryStrategy={"attempts": 2}))
+    job.wait_nodes()
+    wait_output(job, 1, "ready")
+    old = job.nodes[1]
+    open_gate(job)
+    while len(job.attempts) < 2:
+        time.sleep(0.002)
+    assert old.running
     assert job.wait() == "SUCCEEDED"
     assert len({node.context.address for node in job.all_nodes}) == 4
     assert batch.processes() == []
