@@ -29,6 +29,8 @@ KEEP_SECONDS = 3600
 # hold the same hosts twice. Failed JobSets and passed deadlines are Failures.
 _RETRY_POLICY = "OnFailure"
 
+_DISRUPTED: Doc = {"type": "DisruptionTarget", "status": "True"}
+
 
 def gang_template(build: Build, step: Step) -> Doc:
     """The template of a gang step."""
@@ -36,7 +38,7 @@ def gang_template(build: Build, step: Step) -> Doc:
     return {
         "name": names.template_name(step.name),
         "inputs": {"parameters": [{"name": NAME_INPUT, "value": _jobset_name(step)}]},
-        "metadata": {"labels": pods.labels(build, step), "annotations": pods.annotations(step)},
+        "metadata": {"labels": pods.labels(build, step), "annotations": pods.source_place(step)},
         "serviceAccountName": names.LAUNCH_ACCOUNT,
         # Ends only the watching pod; the Job has the same limit of its own.
         **({} if deadline is None else {"activeDeadlineSeconds": str(deadline)}),
@@ -101,12 +103,12 @@ def _job(build: Build, step: Step, labels: Doc) -> Doc:
         "backoffLimit": 0,
         **({} if deadline is None else {"activeDeadlineSeconds": deadline}),
         # Without this rule a pod that was evicted or deleted is recreated alone, and the gang hangs.
-        "podFailurePolicy": {"rules": [{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget"}]}]},
+        "podFailurePolicy": {"rules": [{"action": "FailJob", "onPodConditions": [_DISRUPTED]}]},
         "template": {
             "metadata": {
                 # `argo logs` finds pods by this label; Argo's controller asks for a second one and leaves them alone.
                 "labels": labels | {"workflows.argoproj.io/workflow": Value((Expr("workflow.name"),))},
-                "annotations": pods.annotations(step),
+                "annotations": pods.source_place(step),
             },
             "spec": _pod(build, step),
         },

@@ -105,7 +105,7 @@ def labels(build: Build, step: Step) -> Doc:
     return {names.FLOW_LABEL: names.label_value(build.plan.flow), names.STEP_LABEL: names.label_value(step.name)}
 
 
-def annotations(step: Step) -> Doc:
+def source_place(step: Step) -> Doc:
     return {"flowc/line": str(step.line)}
 
 

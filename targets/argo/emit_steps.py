@@ -26,7 +26,7 @@ def step_template(build: Build, step: Step) -> Doc:
     deadline = deadline_of(step.settings)
     return {
         "name": names.template_name(step.name),
-        "metadata": {"labels": pods.labels(build, step), "annotations": pods.annotations(step)},
+        "metadata": {"labels": pods.labels(build, step), "annotations": pods.source_place(step)},
         # A string: Argo types this field IntOrString and its own writers quote it.
         **({} if deadline is None else {"activeDeadlineSeconds": str(deadline)}),
         **pods.retries(step.settings, _RETRY_POLICY, _ELSEWHERE),

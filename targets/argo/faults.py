@@ -10,18 +10,18 @@ from flowc.dsl.diagnostics import Diagnostic, Severity
 from flowc.dsl.spans import Span
 
 
-def flow_name_too_long(flow: str, limit: int) -> Diagnostic:
+def flow_name_too_long(span: Span, flow: str, limit: int) -> Diagnostic:
     return _fault(
         "F1001",
         "error",
         f"the flow's name has {len(flow)} characters; a WorkflowTemplate's name may have {limit}",
-        None,
-        "",
+        span,
+        "too long for Argo",
         f"shorten `{flow}`",
     )
 
 
-def step_name_too_long(span: Span | None, step: str, limit: int) -> Diagnostic:
+def step_name_too_long(span: Span, step: str, limit: int) -> Diagnostic:
     return _fault(
         "F1002",
         "error",
@@ -32,7 +32,7 @@ def step_name_too_long(span: Span | None, step: str, limit: int) -> Diagnostic:
     )
 
 
-def too_many_steps(span: Span | None, steps: int, limit: int) -> Diagnostic:
+def too_many_steps(span: Span, steps: int, limit: int) -> Diagnostic:
     return _fault(
         "F1003",
         "error",
@@ -55,7 +55,7 @@ def too_many_params(params: int, limit: int) -> Diagnostic:
     )
 
 
-def image_unusable(span: Span | None, image: str) -> Diagnostic:
+def image_unusable(span: Span, image: str) -> Diagnostic:
     return _fault(
         "F1005",
         "error",
@@ -100,7 +100,7 @@ def params_too_large(size: int, limit: int) -> Diagnostic:
     )
 
 
-def gang_too_large(span: Span | None, nodes: int, limit: int) -> Diagnostic:
+def gang_too_large(span: Span, nodes: int, limit: int) -> Diagnostic:
     return _fault(
         "F1009",
         "error",
@@ -111,7 +111,7 @@ def gang_too_large(span: Span | None, nodes: int, limit: int) -> Diagnostic:
     )
 
 
-def number_too_large(span: Span | None, setting: str, value: int, limit: int) -> Diagnostic:
+def number_too_large(span: Span, setting: str, value: int, limit: int) -> Diagnostic:
     return _fault(
         "F1010",
         "error",
@@ -122,7 +122,7 @@ def number_too_large(span: Span | None, setting: str, value: int, limit: int) ->
     )
 
 
-def waits_too_long(span: Span | None, seconds: int, limit: int) -> Diagnostic:
+def waits_too_long(span: Span, seconds: int, limit: int) -> Diagnostic:
     return _fault(
         "F1011",
         "error",
@@ -155,7 +155,7 @@ def store_on_one_host(store: str) -> Diagnostic:
     )
 
 
-def gang_without_queue(span: Span | None, step: str, nodes: int) -> Diagnostic:
+def gang_without_queue(span: Span, step: str, nodes: int) -> Diagnostic:
     return _fault(
         "F1101",
         "note",

@@ -38,7 +38,7 @@ def limits(build: Build) -> tuple[Diagnostic, ...]:
 
 def _names(build: Build) -> Iterator[Diagnostic]:
     if len(names.object_name(build.plan.flow)) > MAX_OBJECT_NAME:
-        yield faults.flow_name_too_long(build.plan.flow, MAX_OBJECT_NAME)
+        yield faults.flow_name_too_long(build.model.span, build.plan.flow, MAX_OBJECT_NAME)
     for step in build.plan.steps:
         if len(names.template_name(step.name)) > MAX_TEMPLATE_NAME:
             yield faults.step_name_too_long(_span(build, step), step.name, MAX_TEMPLATE_NAME)
@@ -106,5 +106,5 @@ def _gangs(build: Build) -> Iterator[Diagnostic]:
 _CHECKS: tuple[Check, ...] = (_names, _counts, _images, _sizes, _numbers, _store, _gangs)
 
 
-def _span(build: Build, step: Step) -> Span | None:
+def _span(build: Build, step: Step) -> Span:
     return build.model.span_of(step.name)

@@ -10,7 +10,7 @@ from flowc.dsl.diagnostics import Diagnostic, Severity
 from flowc.dsl.spans import Span
 
 
-def step_name_too_long(span: Span | None, step: str, limit: int) -> Diagnostic:
+def step_name_too_long(span: Span, step: str, limit: int) -> Diagnostic:
     return _fault(
         "F2001",
         "error",
@@ -21,7 +21,7 @@ def step_name_too_long(span: Span | None, step: str, limit: int) -> Diagnostic:
     )
 
 
-def job_name_too_long(span: Span | None, name: str, limit: int) -> Diagnostic:
+def job_name_too_long(span: Span, name: str, limit: int) -> Diagnostic:
     return _fault(
         "F2002",
         "error",
@@ -32,7 +32,7 @@ def job_name_too_long(span: Span | None, name: str, limit: int) -> Diagnostic:
     )
 
 
-def too_many_steps(span: Span | None, steps: int, limit: int) -> Diagnostic:
+def too_many_steps(span: Span, steps: int, limit: int) -> Diagnostic:
     return _fault(
         "F2003",
         "error",
@@ -55,7 +55,7 @@ def machine_too_large(size: int, limit: int) -> Diagnostic:
     )
 
 
-def job_too_large(span: Span | None, size: int, limit: int) -> Diagnostic:
+def job_too_large(span: Span, size: int, limit: int) -> Diagnostic:
     return _fault(
         "F2005",
         "error",
@@ -66,7 +66,7 @@ def job_too_large(span: Span | None, size: int, limit: int) -> Diagnostic:
     )
 
 
-def image_unusable(span: Span | None, image: str, limit: int) -> Diagnostic:
+def image_unusable(span: Span, image: str, limit: int) -> Diagnostic:
     return _fault(
         "F2006",
         "error",
@@ -77,7 +77,7 @@ def image_unusable(span: Span | None, image: str, limit: int) -> Diagnostic:
     )
 
 
-def gang_too_large(span: Span | None, nodes: int, limit: int) -> Diagnostic:
+def gang_too_large(span: Span, nodes: int, limit: int) -> Diagnostic:
     return _fault(
         "F2007",
         "error",
@@ -100,7 +100,7 @@ def store_not_s3(store: str) -> Diagnostic:
     )
 
 
-def waits_too_long(span: Span | None, seconds: int, limit: int) -> Diagnostic:
+def waits_too_long(span: Span, seconds: int, limit: int) -> Diagnostic:
     return _fault(
         "F2009",
         "error",
@@ -111,13 +111,13 @@ def waits_too_long(span: Span | None, seconds: int, limit: int) -> Diagnostic:
     )
 
 
-def number_too_large(span: Span | None, setting: str, value: int, limit: int) -> Diagnostic:
+def number_too_large(span: Span, setting: str, value: int, limit: int) -> Diagnostic:
     return _fault(
         "F2010",
         "error",
         f"`{setting}` comes to {value:,}; Step Functions and Batch take at most {limit:,}",
         span,
-        "in this step" if span else "",
+        "here",
         f"choose a smaller `{setting}`",
     )
 
@@ -155,7 +155,7 @@ def template_too_large(size: int, limit: int) -> Diagnostic:
     )
 
 
-def waits_for_more(span: Span | None, step: str, others: tuple[str, ...]) -> Diagnostic:
+def waits_for_more(span: Span, step: str, others: tuple[str, ...]) -> Diagnostic:
     listed = " and ".join(f"`{other}`" for other in others)
     return _fault(
         "F2101",
@@ -172,7 +172,7 @@ def more_waits(count: int) -> Diagnostic:
     return _fault("F2102", "note", f"{count} more steps wait for steps they do not need (see F2101)", None, "")
 
 
-def cpu_rounded(span: Span | None, cpu: float, whole: int) -> Diagnostic:
+def cpu_rounded(span: Span, cpu: float, whole: int) -> Diagnostic:
     return _fault(
         "F2103",
         "note",

@@ -83,7 +83,7 @@ def _images(build: Build) -> Iterator[Diagnostic]:
 
 def _numbers(build: Build) -> Iterator[Diagnostic]:
     if build.plan.timeout is not None and build.plan.timeout > MAX_SECONDS:
-        yield faults.number_too_large(None, "timeout", build.plan.timeout, MAX_SECONDS)
+        yield faults.number_too_large(build.model.span, "timeout", build.plan.timeout, MAX_SECONDS)
     for step in build.plan.steps:
         settings, span = step.settings, _span(build, step)
         if step.nodes > MAX_NODES:
@@ -135,5 +135,5 @@ def _sizes(build: Build) -> Iterator[Diagnostic]:
 _CHECKS: tuple[Check, ...] = (_names, _counts, _images, _numbers, _store, _structure)
 
 
-def _span(build: Build, step: Step) -> Span | None:
+def _span(build: Build, step: Step) -> Span:
     return build.model.span_of(step.name)

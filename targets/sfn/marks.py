@@ -42,8 +42,8 @@ _MARK = re.compile(r"\$\{([A-Za-z0-9]+)\}")
 
 
 def marks_in(text: str) -> list[str]:
-    """The marks of a text, sorted, once each."""
-    return sorted(set(_MARK.findall(text)))
+    """The marks of a text in order, once each."""
+    return list(dict.fromkeys(_MARK.findall(text)))
 
 
 def intrinsic(text: Marked) -> Any:
