@@ -177,7 +177,8 @@ class Engine:
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def _check_attempts(self, now: float) -> None:
-        reading = not self._screen.is_full
+        # Somebody who wants the run to end does not wait for a reader that takes nothing.
+        reading = not self._screen.is_full or self._signal is not None
         for attempt in list(self._active):
             over = attempt.check(now, self._family, reading=reading)
             for node in attempt.nodes:

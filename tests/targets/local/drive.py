@@ -1,0 +1,35 @@
+"""`drive.py PLAN FOLDER [OPTION]…`: run a plan as `flowc run` would.
+
+Options: `stand-in` starts `stand_in.py` in place of the runtime, `jobs=N`, `cpus=X`, `store=URL`, `PARAM=JSON`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from flowc.compiler.bundle import pack
+from flowc.runtime.plan import load
+from flowc.targets.local import RunOptions
+from flowc.targets.local.attempt import runtime_command
+from flowc.targets.local.launch import launch
+
+
+def main() -> int:
+    text = Path(sys.argv[1]).read_text()
+    plan = load(text)
+    given = dict(option.split("=", 1) for option in sys.argv[3:] if "=" in option)
+    stand_in = str(Path(__file__).with_name("stand_in.py"))
+    options = RunOptions(
+        jobs=int(given.pop("jobs")) if "jobs" in given else None,
+        cpus=float(given.pop("cpus")) if "cpus" in given else None,
+        store=given.pop("store", None),
+    )
+    params = {name: json.loads(value) for name, value in given.items()}
+    command = (lambda step: (sys.executable, stand_in, step)) if "stand-in" in sys.argv else runtime_command
+    return launch(plan, pack(Path(sys.argv[2]), text), params, options, command=command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
