@@ -1,0 +1,337 @@
+"""F04xx settings and environment, F05xx bodies and frameworks, F06xx the code bundle. See `faults`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from flowc.dsl import tables
+from flowc.dsl.diagnostics import Diagnostic, Label, replace
+from flowc.dsl.spans import Span
+from flowc.dsl.suggest import closest, did_you_mean, listed
+from flowc.dsl.tables import FrameworkRow, SettingRow
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def unknown_setting(name: str, span: Span, rows: Sequence[SettingRow], where: str, other: str | None) -> Diagnostic:
+    """`rows` are the settings of this place; `other` names a place that does have it."""
+    names = [row.name for row in rows]
+    found = tables.by_alias(name, tuple(rows)) or closest(name, names)
+    if other:
+        help_ = f"it stands in {other}"
+    else:
+        help_ = f"did you mean `{found}`?" if found else f"the settings here are {listed(names)}"
+    return _error("F0401", f"{where} has no setting `{name}`", span, "unknown setting", help=(help_,), fix=found)
+
+
+def setting_twice(name: str, span: Span, first: Span) -> Diagnostic:
+    return _error("F0402", f"`{name}` is set twice", span, "set again", (Label(first, "set here first"),))
+
+
+def wrong_kind(row: SettingRow, found: str, span: Span, fixed: str | None) -> Diagnostic:
+    return _error(
+        "F0403",
+        f"`{row.name}` is {tables.KIND_WORDS[row.kind]}; found {found}",
+        span,
+        f"expected a {row.kind}" if row.kind != "int" else "expected an int",
+        help=(f"write `{fixed}`",) if fixed else (),
+        fix=fixed,
+    )
+
+
+def out_of_range(row: SettingRow, shown: str, span: Span) -> Diagnostic:
+    least, most = (shown_amount(row, bound) for bound in (row.least, row.most))
+    return _error("F0404", f"`{row.name}` is from {least} to {most}; found {shown}", span, "out of range")
+
+
+def not_a_literal(name: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0405",
+        f"the value of `{name}` has to be written here",
+        span,
+        "a setting holds no references",
+        help=("settings are known when the flow is compiled",),
+    )
+
+
+def defaults_twice(span: Span, first: Span) -> Diagnostic:
+    return _error("F0406", "a flow has one `defaults` block", span, "given again", (Label(first, "the first one"),))
+
+
+def env_name(name: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0407",
+        f"`{name}` is no name of an environment variable",
+        span,
+        "not allowed",
+        help=("letters, digits and underscores, not a digit first",),
+    )
+
+
+def env_reserved(name: str, prefix: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0408",
+        f"variables that begin with `{prefix}` belong to the platform",
+        span,
+        "reserved",
+        help=(f"choose another name than `{name}`",),
+    )
+
+
+def env_default_not_literal(name: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0409",
+        f"in `defaults` the value of `{name}` is a literal",
+        span,
+        "not known outside a step",
+        help=("set it in the steps that have it as an input",),
+    )
+
+
+def empty_image(span: Span) -> Diagnostic:
+    return _error("F0410", "an image has a name", span, "empty or blank")
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------------
+
+
+def no_body(step: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0501",
+        f"the step `{step}` does nothing",
+        span,
+        "has no body",
+        help=("add one of `run [ … ]`, `run bash '''…'''`, `run python '''…'''`, `call \"file.py:function\"`",),
+    )
+
+
+def second_body(step: str, span: Span, first: Span) -> Diagnostic:
+    return _error(
+        "F0502",
+        f"the step `{step}` has more than one body",
+        span,
+        "a second body",
+        (Label(first, "the first body"),),
+        ("a step does one thing; make two steps of it",),
+    )
+
+
+def unknown_block(name: str, span: Span) -> Diagnostic:
+    rows = tuple(tables.FRAMEWORKS.values())
+    built = [row.name for row in rows if row.since]
+    found = tables.by_alias(name, rows) or closest(name, [row.name for row in rows])
+    return _error(
+        "F0503",
+        f"there is no framework `{name}`",
+        span,
+        "unknown framework",
+        help=(f"did you mean `{found}`?",) if found else (f"this version of flowc has {listed(built)}",),
+        fix=found,
+    )
+
+
+def framework_without_gang(row: FrameworkRow, step: str, span: Span, head: Span) -> Diagnostic:
+    return _error(
+        "F0504",
+        f"`{row.name}` needs a gang",
+        span,
+        "starts the nodes of a gang",
+        (Label(head, "this step is one process"),),
+        (f"write `step {step} parallel(2) {{` for two nodes, or parallel(1) for one",),
+    )
+
+
+def second_framework(name: str, span: Span, first: Span) -> Diagnostic:
+    return _error(
+        "F0505",
+        f"a step has one framework; `{name}` is another",
+        span,
+        "a second one",
+        (Label(first, "the first one"),),
+    )
+
+
+def nodes_out_of_range(found: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0506",
+        f"`parallel` takes the number of nodes, from 1 to {tables.MOST_NODES:,}; found {found}",
+        span,
+        "not a number of nodes",
+    )
+
+
+def torchrun_program(span: Span, program: str | None) -> Diagnostic:
+    hint = 'for example: run ["train.py", "--epochs", epochs]'
+    if program is not None and program.rpartition("/")[2].startswith(("python", "torchrun")):
+        hint = f"leave out {program!r}: torchrun starts Python itself"
+    return _error(
+        "F0507",
+        "under `torchrun` a command begins with a Python file or with `-m`",
+        span,
+        "no Python file",
+        help=(hint,),
+    )
+
+
+def torchrun_script(what: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0508",
+        f"`torchrun` cannot start {what}",
+        span,
+        "torchrun starts a Python file or module",
+        help=('put the code into a file and write `run ["file.py"]`, or leave out `torchrun`',),
+    )
+
+
+def unknown_language(name: str, span: Span) -> Diagnostic:
+    known = tables.SCRIPT_LANGUAGES
+    aliases = {"sh": "bash", "shell": "bash", "zsh": "bash", "py": "python", "python3": "python"}
+    found = aliases.get(name.lower()) or closest(name, known)
+    return _error(
+        "F0509",
+        f"scripts are in {listed(known, word='or')}, not in `{name}`",
+        span,
+        "unknown language",
+        help=(f"did you mean `{found}`?",) if found else (),
+        fix=found,
+    )
+
+
+def empty_command(span: Span) -> Diagnostic:
+    return _error("F0510", "a command has a program", span, "empty", help=('for example: run ["program"]',))
+
+
+def empty_script(span: Span) -> Diagnostic:
+    return _error("F0511", "this script is empty", span, "nothing to run")
+
+
+def not_a_program(what: str, span: Span) -> Diagnostic:
+    return _error("F0512", f"a command begins with a program, not with {what}", span, "not a program")
+
+
+# --- functions to call ------------------------------------------------------------------------------------------------
+
+
+def bad_target(text: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0520",
+        f"`{text}` names no function",
+        span,
+        "expected a file and a function",
+        help=('for example: call "prepare.py:split", or call "package.module:function"',),
+    )
+
+
+def file_missing(path: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    found = closest(path, known)
+    help_ = "files are looked for from the folder of the flow file"
+    return _error(
+        "F0521",
+        f"there is no file `{path}`",
+        span,
+        "no such file",
+        help=(f"did you mean `{found}`?",) if found else (help_,),
+    )
+
+
+def python_syntax(path: str, line: int | None, reason: str, span: Span) -> Diagnostic:
+    place = path if line is None else f"{path}, line {line}"
+    return _error("F0522", f"{place}: {reason}", span, "this Python file cannot be read")
+
+
+def function_missing(path: str, name: str, span: Span, known: Sequence[str]) -> Diagnostic:
+    found = closest(name, known)
+    if found:
+        help_: tuple[str, ...] = (f"did you mean `{found}`?",)
+    else:
+        help_ = (f"its functions are {listed(known)}",) if known else ("the file defines no functions",)
+    return _error("F0523", f"`{path}` has no function `{name}`", span, "no such function", help=help_)
+
+
+def parameter_without_input(name: str, function: str, span: Span, place: str, inputs: Sequence[str]) -> Diagnostic:
+    found = closest(name, inputs)
+    hint = f"add a line `in {name} = …` to the step, or give the parameter a default"
+    if found:
+        hint = f"is the input `{found}` meant? They must have the same name"
+    return _error(
+        "F0524",
+        f"`{function}` needs a parameter `{name}`, and the step has no such input",
+        span,
+        f"no `in` gives `{name}`",
+        help=(hint, f"the function is in {place}"),
+    )
+
+
+def input_without_parameter(
+    name: str, function: str, span: Span, call: Span, place: str, parameters: Sequence[str]
+) -> Diagnostic:
+    hints = did_you_mean(name, parameters)
+    return _error(
+        "F0525",
+        f"`{function}` takes no parameter `{name}`",
+        span,
+        "not taken by the function",
+        (Label(call, "called here"),),
+        (*hints, f"the function is in {place}"),
+    )
+
+
+def async_function(function: str, span: Span, place: str) -> Diagnostic:
+    return _error(
+        "F0526",
+        f"`{function}` is an async function",
+        span,
+        "would never be awaited",
+        help=(f"call it from a plain function with asyncio.run; it is in {place}",),
+    )
+
+
+def positional_parameter(name: str, function: str, span: Span, place: str) -> Diagnostic:
+    return _error(
+        "F0527",
+        f"`{function}` takes `{name}` by position only",
+        span,
+        "inputs are passed by name",
+        help=(f"take the `/` out of its parameters in {place}",),
+    )
+
+
+def path_leaves_folder(path: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0528",
+        f"`{path}` is outside the folder of the flow",
+        span,
+        "does not travel with the flow",
+        help=("code that a step runs lies in the flow's folder or below it, or in the image",),
+    )
+
+
+def cannot_bundle(path: str, reason: str, remedy: str) -> Diagnostic:
+    return Diagnostic("F0601", "error", f"the code cannot be bundled: {path}: {reason}", None, help=(remedy,))
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def shown_amount(row: SettingRow, amount: float | None) -> str:
+    """A setting's value as it would be written."""
+    assert amount is not None
+    if row.kind in ("size", "duration"):
+        units = tables.SIZE_UNITS if row.kind == "size" else tables.DURATION_UNITS
+        for unit, factor in sorted(units.items(), key=lambda item: -item[1]):
+            if amount >= factor and amount % factor == 0:
+                return f"{int(amount // factor)}{unit}"
+        return f"{int(amount)}{'s' if row.kind == 'duration' else ' bytes'}"
+    return f"{amount:,}" if amount != int(amount) else f"{int(amount):,}"
+
+
+def _error(
+    code: str,
+    message: str,
+    span: Span,
+    label: str,
+    related: tuple[Label, ...] = (),
+    help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
+    fix: str | None = None,
+) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)

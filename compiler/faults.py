@@ -1,0 +1,322 @@
+"""F02xx and F03xx: names, the graph, types. One constructor per code; the wording is here, the decision elsewhere.
+
+Codes are stable: a code that is no longer used is never given to something else. F04xx to F06xx are in `body_faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from flowc.dsl import tables
+from flowc.dsl.diagnostics import Diagnostic, Label, replace
+from flowc.dsl.spans import Span
+from flowc.dsl.suggest import closest, did_you_mean, listed
+
+from .model import Type
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def unknown_name(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    found = closest(name, known)
+    return _error(
+        "F0201",
+        f"there is no parameter and no step `{name}`",
+        span,
+        "unknown name",
+        help=(f"did you mean `{found}`?",) if found else (),
+        fix=found,
+    )
+
+
+def unknown_step(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
+    found = closest(name, known)
+    help_ = (f"did you mean `{found}`?",) if found else ((f"the steps are {listed(known)}",) if known else ())
+    return _error("F0202", f"there is no step `{name}`", span, "unknown step", help=help_, fix=found)
+
+
+def unknown_output(step: str, name: str, span: Span, declared: Span, known: Sequence[str]) -> Diagnostic:
+    found = closest(name, known)
+    outputs = f"its outputs are {listed(known)}" if known else f"add `out {name}: …` to `{step}`"
+    return _error(
+        "F0203",
+        f"the step `{step}` has no output `{name}`",
+        span,
+        "unknown output",
+        (Label(declared, "the step"),),
+        (f"did you mean `{found}`?",) if found else (outputs,),
+        fix=found,
+    )
+
+
+def name_taken(name: str, span: Span, what: str, first: Span) -> Diagnostic:
+    return _error(
+        "F0204",
+        f"the name `{name}` is taken",
+        span,
+        "declared again",
+        (Label(first, f"the {what} of this name"),),
+        ("parameters and steps share one set of names",),
+    )
+
+
+def declared_twice(what: str, name: str, span: Span, first: Span) -> Diagnostic:
+    return _error("F0205", f"{what} `{name}` is given twice", span, "given again", (Label(first, "given here first"),))
+
+
+def cycle(steps: Sequence[str], causes: Sequence[Span]) -> Diagnostic:
+    """`steps[i]` waits for `steps[i + 1]` because of `causes[i]`, and the last one for the first."""
+    ring = " → ".join(f"`{step}`" for step in (*steps, steps[0]))
+    message = f"`{steps[0]}` waits for itself" if len(steps) == 1 else f"these steps wait for each other: {ring}"
+    after = (*steps[1:], steps[0])
+    labels = tuple(Label(span, f"`{a}` waits for `{b}`") for a, b, span in zip(steps, after, causes, strict=True))
+    return _error(
+        "F0206", message, causes[0], labels[0].text, labels[1:], ("take one of these references out of the ring",)
+    )
+
+
+def not_an_input(name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool) -> Diagnostic:
+    """A name in a body or its environment that no `in` declares."""
+    found = closest(name, inputs)
+    if param:
+        help_: tuple[str, ...] = (f"add the line `in {name}` to the step",)
+    elif found:
+        help_ = (f"did you mean `{found}`?",)
+    else:
+        help_ = (f"its inputs are {listed(inputs)}",) if inputs else ("it has no inputs",)
+    return _error(
+        "F0207",
+        f"`{name}` is no input of the step `{step}`",
+        span,
+        "a body sees only the step's inputs",
+        help=help_,
+        fix=None if param else found,
+    )
+
+
+def input_shadows(name: str, span: Span, param: Span) -> Diagnostic:
+    return _error(
+        "F0208",
+        f"the input `{name}` is something else than the parameter of this name",
+        span,
+        f"not the parameter `{name}`",
+        (Label(param, "the parameter"),),
+        ("choose another name for the input",),
+    )
+
+
+def unknown_own_output(name: str, step: str, span: Span, known: Sequence[str]) -> Diagnostic:
+    found = closest(name, known)
+    return _error(
+        "F0209",
+        f"the step `{step}` has no output `{name}`",
+        span,
+        "unknown output",
+        help=(f"did you mean `{found}`?",) if found else (f"add the line `out {name}: …` to the step",),
+        fix=found and f"out.{found}",
+    )
+
+
+def step_without_output(step: str, span: Span, outputs: Sequence[str]) -> Diagnostic:
+    if outputs:
+        help_ = f"name one of its outputs: {listed((f'{step}.{name}' for name in outputs), word='or')}"
+    else:
+        help_ = f"it has no outputs; for order without data write `after {step}`"
+    return _error("F0210", f"`{step}` is a step, not a value", span, "which output?", help=(help_,))
+
+
+def no_such_param(name: str, span: Span, params: Sequence[str], outputs: Sequence[str]) -> Diagnostic:
+    """The short form `in name`; `outputs` are the steps' outputs of that name, as references."""
+    found = closest(name, params)
+    if outputs:
+        help_: tuple[str, ...] = (f"did you mean `in {name} = {outputs[0]}`?",)
+    else:
+        help_ = (f"did you mean `{found}`?",) if found else (f"say where it comes from: `in {name} = …`",)
+    return _error(
+        "F0211",
+        f"there is no parameter `{name}`",
+        span,
+        "short for the parameter of this name",
+        help=help_,
+        fix=f"{name} = {outputs[0]}" if outputs else found,
+    )
+
+
+def unused_param(name: str, span: Span) -> Diagnostic:
+    return _warning("F0212", f"the parameter `{name}` is never read", span, "no step has it as an input")
+
+
+def unused_input(name: str, step: str, span: Span) -> Diagnostic:
+    return _warning("F0213", f"`{step}` does not use its input `{name}`", span, "not used by the body")
+
+
+def unknown_in_script(name: str, span: Span, step: str, known: Sequence[str]) -> Diagnostic:
+    """`$in_NAME` or `$out_NAME` in a script, where the step has no such line."""
+    return _warning(
+        "F0214",
+        f"the script reads `${name}`, which nobody sets",
+        span,
+        f"`{step}` has no such input or output",
+        did_you_mean(name, known),
+    )
+
+
+def unknown_run_value(name: str, span: Span) -> Diagnostic:
+    return _error("F0215", f"there is no `run.{name}`", span, "unknown", help=("`run.id` is the run's identity",))
+
+
+def not_visible_in_body(text: str, step: str, span: Span, suggestion: str, name: str) -> Diagnostic:
+    return _error(
+        "F0216",
+        f"`{text}` cannot be read in a body",
+        span,
+        "a body sees only the step's inputs",
+        help=(f"add the line `{suggestion}` to `{step}` and write `{name}` here",),
+    )
+
+
+def only_in_bodies(text: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0217",
+        f"`{text}` exists only while the step runs",
+        span,
+        "not known when its inputs are fetched",
+        help=("it can stand in `run [ … ]` and in `env`",),
+    )
+
+
+def no_fields(text: str, what: str, span: Span) -> Diagnostic:
+    return _error("F0218", f"`{text}` means nothing: {what} has no parts", span, "no such part")
+
+
+def no_steps(flow: str, span: Span) -> Diagnostic:
+    return _error("F0219", f"the flow `{flow}` has no steps", span, "nothing to run")
+
+
+# --- types ------------------------------------------------------------------------------------------------------------
+
+
+def unknown_type(name: str, span: Span) -> Diagnostic:
+    built = [row.name for row in tables.TYPES.values() if row.since]
+    found = tables.by_alias(name, tuple(tables.TYPES.values())) or closest(name, built)
+    return _error(
+        "F0301",
+        f"there is no type `{name}`",
+        span,
+        "unknown type",
+        help=(f"did you mean `{found}`?",) if found else (f"the types are {listed(built)}",),
+        fix=found,
+    )
+
+
+def type_of_param(type_: Type, span: Span) -> Diagnostic:
+    return _error(
+        "F0302",
+        f"a parameter cannot be a {type_}",
+        span,
+        "not for parameters",
+        help=("pass its address as a string, and let a step fetch it",),
+    )
+
+
+def list_of_what(span: Span) -> Diagnostic:
+    return _error("F0303", "a list says what it holds", span, "list of what?", help=("for example `list[string]`",))
+
+
+def no_type_argument(name: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0304", f"`{name}` takes no type in brackets", span, "only lists have one", help=(f"write `{name}`",), fix=name
+    )
+
+
+def artifacts_in_list(type_: Type, span: Span) -> Diagnostic:
+    return _error(
+        "F0305",
+        f"a list cannot hold a {type_}",
+        span,
+        "not in a list",
+        help=("for many files that belong together use one output of type `dir`",),
+    )
+
+
+def wrong_default(found: str, type_: Type, span: Span, declared: Span, fixed: str | None = None) -> Diagnostic:
+    return _error(
+        "F0306",
+        f"the default is {found}, but the parameter is {_a(type_)}",
+        span,
+        f"expected {_a(type_)}",
+        (Label(declared, "declared here"),),
+        fix=fixed,
+        help=(f"write `{fixed}`",) if fixed else (),
+    )
+
+
+def mixed_list(first: str, second: str, span: Span, first_span: Span) -> Diagnostic:
+    return _error(
+        "F0307",
+        "the elements of a list are of one type",
+        span,
+        second,
+        (Label(first_span, first),),
+    )
+
+
+def empty_list(span: Span) -> Diagnostic:
+    return _error(
+        "F0308",
+        "nothing says what this empty list would hold",
+        span,
+        "a list of what?",
+        help=("give it as the default of a parameter, which says its type",),
+    )
+
+
+def not_a_value(kind: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0309",
+        f"{kind} can only be the value of a setting",
+        span,
+        "not a value that a step can have",
+        help=("write a number or a string",),
+    )
+
+
+def list_in_argv(span: Span) -> Diagnostic:
+    return _error(
+        "F0310",
+        "a list cannot be written inside a command",
+        span,
+        "write its elements as arguments",
+        help=("an input that holds a list expands to several arguments",),
+    )
+
+
+def not_for_env(name: str, type_: Type, span: Span) -> Diagnostic:
+    return _error(
+        "F0311",
+        f"`{name}` is {_a(type_)}; a variable holds one value",
+        span,
+        "not one value",
+        help=("in a script `$in_NAME` is the path of a JSON file with the list",),
+    )
+
+
+def _a(type_: Type) -> str:
+    text = str(type_)
+    return f"an {text}" if text[0] in "aeio" else f"a {text}"
+
+
+def _error(
+    code: str,
+    message: str,
+    span: Span,
+    label: str,
+    related: tuple[Label, ...] = (),
+    help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
+    fix: str | None = None,
+) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)
+
+
+def _warning(code: str, message: str, span: Span, label: str, help: tuple[str, ...] = ()) -> Diagnostic:  # noqa: A002
+    return Diagnostic(code, "warning", message, span, label, (), help)

@@ -1,0 +1,170 @@
+"""Does the function that a step calls fit the step? The file is parsed, never imported.
+
+Takes a step with a `call` and the flow's folder; gives diagnostics: no such file, a syntax error in it, no such
+function, parameters that no `in` supplies, inputs that the function does not take, async functions. A module that does
+not lie in the folder is the image's business and is not looked at; a decorated function, a class or an imported name is
+there, but its parameters are its own affair.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from flowc.dsl.diagnostics import Diagnostic
+from flowc.dsl.spans import Span
+
+from . import body_faults as faults
+from .model import Call, Step
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """What a file defines at its top level: functions by name, and names that it gets in other ways."""
+
+    functions: dict[str, _Function]
+    others: frozenset[str]
+    is_open: bool
+
+
+@dataclass(slots=True)
+class PythonFiles:
+    """The Python files of a flow's folder; each is read once."""
+
+    folder: Path
+    _read: dict[str, _Module | tuple[int | None, str]]
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read = {}
+
+    def check_call(self, step: Step, call: Call) -> Iterator[Diagnostic]:
+        path = self._find(call)
+        if path is None:
+            return
+        if problem := self.place(path, call.span):
+            yield problem
+            return
+        module = self._module(path)
+        if isinstance(module, tuple):
+            yield faults.python_syntax(path, *module, call.span)
+            return
+        function = module.functions.get(call.function)
+        if function is not None:
+            yield from _check_function(step, call, path, function)
+        elif call.function not in module.others and not module.is_open:
+            yield faults.function_missing(path, call.function, call.span, tuple(module.functions))
+
+    def place(self, path: str, span: Span) -> Diagnostic | None:
+        """What is wrong with the place of a file that has to travel with the flow."""
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or os.path.normpath(pure).startswith(".."):
+            return faults.path_leaves_folder(path, span)
+        if (self.folder / path).is_file():
+            return None
+        return faults.file_missing(path, span, self._python_files())
+
+    def _python_files(self) -> Iterator[str]:
+        """Names to suggest: what lies in the folder and one level below it."""
+        for pattern in ("*.py", "*/*.py"):
+            for found in sorted(self.folder.glob(pattern))[:200]:
+                yield found.relative_to(self.folder).as_posix()
+
+    def _find(self, call: Call) -> str | None:
+        """The file of a target, from the flow's folder; None for a module that does not lie there."""
+        if call.target.endswith(".py"):
+            return call.target
+        stem = call.target.replace(".", "/")
+        return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if (self.folder / path).is_file()), None)
+
+    def _module(self, path: str) -> _Module | tuple[int | None, str]:
+        if path not in self._read:
+            self._read[path] = _parse(self.folder / path)
+        return self._read[path]
+
+
+# --- reading a file ---------------------------------------------------------------------------------------------------
+
+
+def _parse(path: Path) -> _Module | tuple[int | None, str]:
+    """What the file defines, or the line and the reason why it cannot be told."""
+    try:
+        content = path.read_bytes()
+        with warnings.catch_warnings():
+            # Doubtful escapes in somebody's string are not our subject.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(content, str(path))
+    except SyntaxError as error:
+        return error.lineno, error.msg
+    except OSError as error:
+        return None, (error.strerror or str(error)).lower()
+    except (ValueError, RecursionError, MemoryError) as error:
+        return None, str(error) or "cannot be parsed"
+    functions: dict[str, _Function] = {}
+    others: set[str] = set()
+    is_open = False
+    for statement in _statements(tree.body):
+        if isinstance(statement, _Function):
+            functions[statement.name] = statement
+        elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names = {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+            others |= names
+            is_open = is_open or "*" in names
+        elif isinstance(statement, ast.ClassDef):
+            others.add(statement.name)
+        else:
+            others |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and _is_set(node)}
+    for name in others & functions.keys():
+        # Defined and assigned: which of the two it is only running can tell.
+        del functions[name]
+    return _Module(functions, frozenset(others), is_open or "__getattr__" in functions)
+
+
+def _is_set(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, those of its top-level conditions included."""
+    for statement in body:
+        if isinstance(statement, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
+            for field in ("body", "orelse", "finalbody"):
+                yield from _statements(getattr(statement, field, []))
+            for handler in getattr(statement, "handlers", []):
+                yield from _statements(handler.body)
+        else:
+            yield statement
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+def _check_function(step: Step, call: Call, path: str, function: _Function) -> Iterator[Diagnostic]:
+    if function.decorator_list:
+        return
+    place = f"{path}, line {function.lineno}"
+    if isinstance(function, ast.AsyncFunctionDef):
+        yield faults.async_function(function.name, call.span, place)
+    arguments = function.args
+    inputs = [item.name for item in step.inputs]
+    for argument in arguments.posonlyargs[: len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)]:
+        yield faults.positional_parameter(argument.arg, function.name, call.span, place)
+    first_default = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+    needed = [argument.arg for argument in arguments.args[: max(0, first_default - len(arguments.posonlyargs))]]
+    needed += [a.arg for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
+    taken = [argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)]
+    spare = [name for name in inputs if name not in taken]
+    for name in needed:
+        if name not in inputs:
+            yield faults.parameter_without_input(name, function.name, call.span, place, spare)
+    if arguments.kwarg is None:
+        for item in step.inputs:
+            if item.name not in taken:
+                missing = [name for name in taken if name not in inputs]
+                yield faults.input_without_parameter(item.name, function.name, item.span, call.span, place, missing)

@@ -1,0 +1,190 @@
+"""F01xx: what the parser has to say. One constructor per code; the wording is here, the decision elsewhere.
+
+Codes are stable: a code that is no longer used is never given to something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from . import tables
+from .diagnostics import Diagnostic, Edit, Fix, Label, replace
+from .spans import Span
+from .suggest import closest, listed
+
+
+def unexpected(expected: str, found: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
+    return _error("F0101", f"expected {expected}, found {found}", span, "not expected here", help=tuple(hints))
+
+
+def not_closed(span: Span, opens: str, found: str, at: Span | None, suspect: Span | None) -> Diagnostic:
+    """`span` is the opening brace; `at` the place where it should have been closed by, None at the end of the file."""
+    related = [Label(at, "expected `}` before this")] if at else []
+    if suspect:
+        related.append(Label(suspect, "this `}` stands as if it closed something else"))
+    return _error("F0102", f"the `{{` of {opens} is never closed: found {found}", span, "opened here", tuple(related))
+
+
+def text_after_flow(found: str, span: Span, end: Span, *, second: bool) -> Diagnostic:
+    help_ = "put each flow into a file of its own" if second else "is there a `}` too many further up?"
+    return _error(
+        "F0103",
+        f"nothing may follow the flow, found {found}",
+        span,
+        "after the end of the flow",
+        (Label(end, "the flow ends here"),),
+        (help_,),
+    )
+
+
+def no_flow(span: Span) -> Diagnostic:
+    return _error(
+        "F0104", "this file has no flow", span, "expected `flow`", help=("a file reads: flow NAME { step NAME { … } }",)
+    )
+
+
+def string_not_closed(span: Span) -> Diagnostic:
+    return _error(
+        "F0105",
+        "this string is not closed",
+        span,
+        'expected `"` before the end of the line',
+        help=("text of several lines stands between ''' and ''', after `run bash` or `run python`",),
+    )
+
+
+def script_not_closed(span: Span) -> Diagnostic:
+    return _error("F0106", "this script is not closed", span, "expected ''' before the end of the file")
+
+
+def bad_character(text: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
+    shown = f"`{text}`" if text.isprintable() else ", ".join(f"U+{ord(char):04X}" for char in text[:4])
+    return _error("F0107", f"{shown} means nothing here", span, "cannot be read", help=tuple(hints))
+
+
+def single_quotes(text: str, span: Span) -> Diagnostic:
+    fix = replace(span, f'"{text[1:-1]}"') if '"' not in text and "\\" not in text else None
+    return _error("F0108", "strings stand in double quotes", span, "in single quotes", fix=fix)
+
+
+def bad_escape(escape: str, span: Span) -> Diagnostic:
+    known = 'the escapes are \\n, \\t, \\", \\\\ and \\$; any other character stands for itself'
+    if len(escape) > 1 and escape[1] in "xuU":
+        known = "write the character itself: the file is UTF-8"
+    return _error("F0109", f"`{escape}` is no escape", span, "unknown escape", help=(known,))
+
+
+def bad_number(text: str, span: Span, fixed: str | None = None, hint: str | None = None) -> Diagnostic:
+    return _error(
+        "F0110",
+        f"`{text}` is no number",
+        span,
+        "cannot be read as a number",
+        help=(hint,) if hint else (),
+        fix=replace(span, fixed) if fixed else None,
+    )
+
+
+def bad_unit(unit: str, span: Span, fixed: str | None) -> Diagnostic:
+    units = f"sizes are in {listed(tables.SIZE_UNITS)}, durations in {listed(tables.DURATION_UNITS)}"
+    return _error(
+        "F0111",
+        f"`{unit}` is no unit",
+        span,
+        "unknown unit",
+        help=(units,) if fixed is None else (f"write `{fixed}`", units),
+        fix=replace(span, fixed) if fixed else None,
+    )
+
+
+def number_too_large(text: str, span: Span) -> Diagnostic:
+    return _error("F0112", f"`{text}` is too large", span, "does not fit into 64 bits")
+
+
+def keyword_as_name(word: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0113",
+        f"`{word}` is a word of the language and cannot be a name",
+        span,
+        "choose another name",
+        help=(f"for instance `{word}_`",),
+    )
+
+
+def reserved_word(word: str, span: Span) -> Diagnostic:
+    return _error("F0114", f"`{word}` is reserved for a later edition of the language", span, "not yet in the language")
+
+
+def not_built(what: str, span: Span, hint: str | None = None) -> Diagnostic:
+    return _error(
+        "F0115",
+        f"{what} is part of the language, but this version of flowc does not build it yet",
+        span,
+        "not built yet",
+        help=(hint,) if hint else (),
+    )
+
+
+def unknown_edition(text: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0116",
+        f"this version of flowc does not know edition {text} of the language",
+        span,
+        "unknown edition",
+        help=(f"it knows edition {tables.EDITION}, which is also what a file without this line is written in",),
+    )
+
+
+def bad_name(text: str, span: Span) -> Diagnostic:
+    better = "".join(char if char.isascii() and (char.isalnum() or char == "_") else "_" for char in text.lower())
+    better = better.strip("_")
+    usable = better[:1].isalpha() and better not in tables.KEYWORDS
+    return _error(
+        "F0117",
+        f"`{text}` is no name",
+        span,
+        "not allowed as a name",
+        help=(
+            "names are lower-case letters, digits and underscores, and begin with a letter",
+            *((f"for instance `{better}`",) if usable else ()),
+        ),
+    )
+
+
+def too_deep(span: Span) -> Diagnostic:
+    return _error("F0118", "brackets are nested too deeply", span, "nobody could read this")
+
+
+def too_many_errors(span: Span) -> Diagnostic:
+    return _error("F0119", "too many mistakes; the rest of the file was not read", span, "stopped here")
+
+
+def value_missing(span: Span) -> Diagnostic:
+    return _error("F0120", "a value is missing", span, "nothing follows on this line")
+
+
+def keyword_misspelt(word: str, span: Span, keywords: Iterable[str]) -> Diagnostic | None:
+    """None when no keyword that could stand there is close."""
+    found = closest(word, keywords)
+    if found is None:
+        return None
+    return _error(
+        "F0121",
+        f"`{word}` is no word of the language",
+        span,
+        "not expected here",
+        help=(f"did you mean `{found}`?",),
+        fix=Fix(f"replace by `{found}`", (Edit(span, found),)),
+    )
+
+
+def _error(
+    code: str,
+    message: str,
+    span: Span,
+    label: str,
+    related: tuple[Label, ...] = (),
+    help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
+    fix: Fix | None = None,
+) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, label, related, help, fix)

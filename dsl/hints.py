@@ -1,0 +1,55 @@
+"""Remedies for what people write who know other languages. Takes the tokens around a syntax error; gives help lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lark import Token
+
+_TEXTS = ("STRING", "BAD_STRING", "BAD_QUOTE")
+
+
+def syntax(before_last: Token | None, last: Token | None, found: Token) -> tuple[str, ...]:
+    return tuple(_syntax(before_last, last, found))
+
+
+def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iterator[str]:
+    opener = before_last.type if before_last is not None else ""
+    kind = last.type if last is not None else ""
+    if kind == "RUN" and found.type in _TEXTS:
+        yield 'a command is a list: run ["program", "argument"]'
+        yield "a script is named after its language: run bash '''…'''"
+    elif kind == "RUN" and found.type in ("RAW", "BAD_RAW"):
+        yield "say what the script is written in: run bash '''…''' or run python '''…'''"
+    elif opener == "RUN" and found.type in _TEXTS:
+        yield "scripts stand between ''' and '''"
+    elif opener == "RUN" and found.type == "NAME":
+        yield 'a command is a list: run ["program", "argument"]'
+    elif kind == "CALL":
+        yield 'for example: call "file.py:function"'
+    elif opener == "IN" and found.type == "COLON":
+        yield "an input takes the type of its value: write `in name = value`"
+    elif opener == "PARAM" and found.type == "EQUAL":
+        yield "a parameter has a type: write `param name: type = value`"
+    elif opener in ("IN", "OUT") and found.type == "COMMA":
+        yield "write one on each line"
+    elif found.type == "DOT" and kind != "NAME":
+        yield "a number begins with a digit: write `0.5`, not `.5`"
+    elif kind == "LSQB" and found.type in ("NUMBER", "STRING") and opener == "NAME":
+        yield "there is no access to the elements of a list; pass the whole list to the step"
+
+
+def character(text: str) -> tuple[str, ...]:
+    if text.startswith(("//", "/")):
+        return ("comments begin with `#`",)
+    if text[0] in ";":
+        return ("lines end without a sign",)
+    if text[0] in "$":
+        return ("names stand for themselves: write `epochs`, not `$epochs`",)
+    if text[0] in "&|!":
+        return ("write `and`, `or`, `not`",)
+    if text[0] in "\u201c\u201d\u201e\u00ab\u00bb":
+        return ('strings stand in double quotes: "',)
+    if text[0] in "+%^~":
+        return ("there is no arithmetic; compute in a step",)
+    return ()

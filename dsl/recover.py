@@ -1,0 +1,357 @@
+"""Feeding tokens to the LALR parser, and going on after a syntax error.
+
+Takes a Lark parser and a text; gives the tree (None when nothing could be saved), diagnostics, and whether lines were
+lost. An unexpected token is answered, in this order, by taking a keyword for the name it was meant as, by inserting one
+sign, by dropping one sign, and at last by skipping to a line from which the rest can be read (a keyword that opens a
+line, `name =`, or the closing brace), and taking back the parser's stack to where that line is welcome. A second error
+on the same line within three tokens is a consequence of the first and is not reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from lark import Lark, Token, Tree, UnexpectedToken
+
+from . import faults, hints, tables
+from .diagnostics import Diagnostic
+from .spans import Source, Span
+from .tokens import END, described, expected, span, words
+
+_DEEPEST = 100
+_MOST_ERRORS = 100
+
+_OPENING = {"LBRACE", "LSQB", "LPAR"}
+_CLOSING = {"RBRACE", "RSQB", "RPAR"}
+_INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
+_DROPPED = _CLOSING | {"EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
+# Words that open a line wherever they stand.
+_LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
+
+
+@dataclass(slots=True)
+class Parsed:
+    tree: Tree[Token] | None
+    diagnostics: list[Diagnostic]
+    damaged: bool
+
+
+def parse_tokens(parser: Lark, source: Source) -> Parsed:
+    run = _Run(parser, source)
+    tree = run.parse()
+    return Parsed(tree, run.diagnostics, run.damaged)
+
+
+class _Stop(Exception):
+    """Nothing after this place is worth reading."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """An opening brace: the words before it, and the pair's indentation."""
+
+    token: Token
+    opens: str
+    indent: str
+
+
+@dataclass(slots=True)
+class _Suspect:
+    opened: _Open
+    closed: Token
+
+
+@dataclass(slots=True)
+class _Run:
+    parser: Lark
+    source: Source
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    damaged: bool = False
+    _state: Any = None
+    _tokens: Iterator[Token] = field(default_factory=lambda: iter(()))
+    _ahead: Token | None = None
+    _last: Token | None = None
+    _before_last: Token | None = None
+    _fed: int = 0
+    _error_line: int = 0
+    _errors: int = 0
+    _depth: int = 0
+    _open: list[_Open] = field(default_factory=list)
+    _suspect: _Suspect | None = None
+
+    def parse(self) -> Tree[Token] | None:
+        interactive = self.parser.parse_interactive(self.source.text)
+        self._state = interactive.parser_state
+        lexer: Any = interactive.lexer_thread
+        self._tokens = words(lexer.lex(self._state))
+        self._ahead = next(self._tokens, None)
+        try:
+            while True:
+                token = self._next()
+                if token.type == END:
+                    return self._end(token)
+                self._take(token)
+        except _Stop:
+            self.damaged = True
+            return None
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Token:
+        token = self._ahead
+        if token is None:
+            at = len(self.source.text.rstrip())
+            return Token(END, "", at, end_pos=at, line=self.source.position(at).line)
+        self._ahead = next(self._tokens, None)
+        return token
+
+    def _take(self, token: Token) -> None:
+        if token.type == "NAME" and token in tables.RESERVED:
+            self._reserved(token)
+            return
+        if token.type == "BAD_CHAR":
+            self._bad_character(token)
+            return
+        try:
+            self._state.feed_token(token)
+        except UnexpectedToken:
+            self._repair(token)
+            return
+        self._shifted(token)
+
+    def _shifted(self, token: Token) -> None:
+        if token.type in _OPENING:
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                self.diagnostics.append(faults.too_deep(span(token)))
+                raise _Stop
+        elif token.type in _CLOSING:
+            self._depth -= 1
+        if token.type == "LBRACE":
+            self._open.append(_Open(token, self._head(), self._indent(token)))
+        elif token.type == "RBRACE" and self._open:
+            opened = self._open.pop()
+            if self._suspect is None and self._is_first(token) and self._indent(token) != opened.indent:
+                self._suspect = _Suspect(opened, token)
+        self._fed += 1
+        self._before_last, self._last = self._last, token
+
+    def _feed(self, token: Token) -> None:
+        self._state.feed_token(token)
+        self._shifted(token)
+
+    def _end(self, token: Token) -> Tree[Token] | None:
+        if not self._welcome(self._state.state_stack, END):
+            if self._open:
+                opened = self._suspect.opened if self._suspect else self._open[-1]
+                suspect = span(self._suspect.closed) if self._suspect else None
+                self._report(
+                    faults.not_closed(span(opened.token), opened.opens, described(token), None, suspect), token
+                )
+            elif self._last is None:
+                self._report(faults.no_flow(Span(0, 0)), token)
+            else:
+                self._report(self._unexpected(token), token)
+        return self._close(token)
+
+    def _close(self, token: Token) -> Tree[Token] | None:
+        """The tree of what was read, with closing braces added."""
+        while not self._welcome(self._state.state_stack, END):
+            self.damaged = True
+            if not self._unwind("RBRACE"):
+                return None
+            self._state.feed_token(_made("RBRACE", token))
+        tree = self._state.feed_token(_made(END, token), True)
+        assert isinstance(tree, Tree)
+        return tree
+
+    # --- repairing ----------------------------------------------------------------------------------------------------
+
+    def _repair(self, token: Token) -> None:
+        if self._finished():
+            self._after_flow(token)
+        following = self._ahead.type if self._ahead else END
+        stack = self._state.state_stack
+        if token in tables.KEYWORDS and self._welcome(stack, "NAME", following):
+            self._report(faults.keyword_as_name(token, span(token)), token)
+            self._feed(_made("NAME", token, str(token)))
+            return
+        missing_value = self._missing_value(token)
+        report = missing_value or self._unexpected(token)
+        if missing_value is None:
+            for kind in _INSERTED:
+                if self._welcome(stack, kind, token.type, following):
+                    self._report_insertion(kind, token, report)
+                    self.damaged = self.damaged or kind == "NAME"
+                    self._feed(_made(kind, token))
+                    self._feed(token)
+                    return
+            if token.type in _DROPPED and self._welcome(stack, following):
+                self._report(report, token)
+                return
+        self._report(report, token)
+        self._skip(token)
+
+    def _report_insertion(self, kind: str, token: Token, report: Diagnostic) -> None:
+        if kind == "RBRACE" and self._open:
+            opened = self._open[-1]
+            report = faults.not_closed(span(opened.token), opened.opens, described(token), span(token), None)
+        self._report(report, token)
+
+    def _skip(self, token: Token) -> None:
+        """Go on at a line that can be read, taking back what was begun."""
+        self.damaged = True
+        depth = 0
+        while token.type != END:
+            following = self._ahead.type if self._ahead else END
+            if depth == 0 and self._opens_line(token) and self._unwind(token.type, following):
+                self._take(token)
+                return
+            if token.type == "LBRACE":
+                depth += 1
+            elif token.type == "RBRACE" and depth:
+                depth -= 1
+            token = self._next()
+        # An end of the file within what was skipped is a consequence.
+        raise _Stop
+
+    def _opens_line(self, token: Token) -> bool:
+        following = self._ahead.type if self._ahead else END
+        if token.type in ("IN", "IF", "ON", "MAIN"):
+            return self._is_first(token) or following in ("LBRACE", "NAME")
+        if token.type in ("RUN", "OUT", "SECRET"):
+            return following != "DOT"
+        if token.type == "NAME":
+            return following in ("EQUAL", "LBRACE") and self._is_first(token)
+        return token.type in _LINES or token.type == "RBRACE"
+
+    def _unwind(self, *kinds: str) -> bool:
+        """Take the parser back to the nearest state in which these tokens are welcome; False leaves it as it is."""
+        states, values = self._state.state_stack, self._state.value_stack
+        for size in range(len(states), 0, -1):
+            if self._welcome(states[:size], *kinds):
+                del states[size:]
+                del values[size - 1 :]
+                # Braces that were taken back are no longer open.
+                opened = sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
+                del self._open[opened:]
+                self._depth = len(self._open)
+                return True
+        return False
+
+    def _welcome(self, stack: list[Any], *kinds: str) -> bool:
+        """Whether the parser, with this stack of states, would take these tokens one after the other."""
+        conf = self._state.parse_conf
+        states = conf.states
+        stack = list(stack)
+        for kind in kinds:
+            while True:
+                found = states[stack[-1]].get(kind)
+                if found is None:
+                    return False
+                action, argument = found
+                if action.name == "Shift":
+                    stack.append(argument)
+                    break
+                if size := len(argument.expansion):
+                    del stack[-size:]
+                stack.append(states[stack[-1]][argument.origin.name][1])
+                if kind == END and stack[-1] == conf.end_state:
+                    return True
+        return True
+
+    def _finished(self) -> bool:
+        return self._last is not None and self._last.type == "RBRACE" and not self._open
+
+    # --- reporting ----------------------------------------------------------------------------------------------------
+
+    def _report(self, diagnostic: Diagnostic, token: Token) -> None:
+        line = token.line or 0
+        if line != self._error_line or self._fed >= 3:
+            self.diagnostics.append(diagnostic)
+            self._errors += 1
+        self._error_line, self._fed = line, 0
+        if self._errors >= _MOST_ERRORS:
+            self.diagnostics.append(faults.too_many_errors(span(token)))
+            raise _Stop
+
+    def _accepts(self) -> set[str]:
+        stack = self._state.state_stack
+        return {kind for kind in self._state.parse_conf.states[stack[-1]] if self._welcome(stack, kind)}
+
+    def _unexpected(self, token: Token) -> Diagnostic:
+        accepts = self._accepts()
+        if token.type == "NAME" and self._is_first(token):
+            misspelt = faults.keyword_misspelt(token, span(token), {kind.lower() for kind in accepts})
+            if misspelt:
+                return misspelt
+        if self._last is None:
+            return faults.no_flow(span(token))
+        if self._last.type == "NAME" and self._ahead is not None and self._is_first(self._last):
+            # `stp train {`: the word before the one that does not fit.
+            line = {"in", "out", "env", "run", "call", "after", "step", "param", "defaults", "secret", "schedule"}
+            misspelt = faults.keyword_misspelt(self._last, span(self._last), line)
+            if misspelt and "EQUAL" in accepts:
+                return misspelt
+        return faults.unexpected(
+            expected(accepts), described(token), span(token), hints.syntax(self._before_last, self._last, token)
+        )
+
+    def _missing_value(self, token: Token) -> Diagnostic | None:
+        """`cpu =` and on the next line `memory = 2GiB`: the parser has read `cpu = memory`."""
+        last, before = self._last, self._before_last
+        if token.type not in ("EQUAL", "LBRACE", "COLON") or last is None or before is None or before.type != "EQUAL":
+            return None
+        if last.type != "NAME" or before.line == last.line:
+            return None
+        return faults.value_missing(span(before))
+
+    def _after_flow(self, token: Token) -> None:
+        assert self._last is not None
+        second = token.type == "FLOW"
+        self._report(faults.text_after_flow(described(token), span(token), span(self._last), second=second), token)
+        raise _Stop
+
+    def _reserved(self, token: Token) -> None:
+        self._report(faults.reserved_word(token, span(token)), token)
+        following = self._ahead.type if self._ahead else END
+        if self._welcome(self._state.state_stack, "NAME", following):
+            self._feed(token)
+            return
+        self._skip(token)
+
+    def _bad_character(self, token: Token) -> None:
+        self._report(faults.bad_character(token, span(token), hints.character(token)), token)
+        if token.startswith(("//", "/*")) or (
+            token.value == "/" and self._ahead is not None and self._ahead.type == "STAR"
+        ):
+            # Meant as a comment.
+            while self._ahead is not None and self._ahead.line == token.line:
+                self._ahead = next(self._tokens, None)
+            return
+        following = self._ahead.type if self._ahead else END
+        if self._welcome(self._state.state_stack, "BAD_CHAR", following):
+            self._feed(token)
+
+    # --- where braces stand -------------------------------------------------------------------------------------------
+
+    def _head(self) -> str:
+        """The construct that an opening brace belongs to: the first words of its line."""
+        assert self._last is not None
+        line = self.source.line_text(self._last.line or 1)
+        return f"`{' '.join(line.partition('{')[0].split()[:2])}`"
+
+    def _indent(self, token: Token) -> str:
+        line = self.source.line_text(token.line or 1)
+        return line[: len(line) - len(line.lstrip())]
+
+    def _is_first(self, token: Token) -> bool:
+        return not self.source.line_text(token.line or 1)[: (token.column or 1) - 1].strip()
+
+
+def _made(kind: str, at: Token, text: str = "") -> Token:
+    """A token that nobody wrote."""
+    end = at.end_pos if text else at.start_pos
+    return Token(kind, text, at.start_pos, at.line, at.column, at.line, at.column, end)
