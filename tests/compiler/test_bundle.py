@@ -242,7 +242,7 @@ def test_a_file_that_cannot_be_read_is_refused_for_root_too(tmp_path: Path, monk
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(bundle.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(BundleError, match=r"cannot be read \(permission denied\)"):
         pack(tmp_path, "")
 

@@ -1,11 +1,14 @@
 """A supervisor without a runtime: runs the step's bash text itself and, if that ends well, commits on node 0.
 
+The text "nothing" neither runs nor commits; a text with the word "deaf" in it makes the supervisor ignore TERM.
+
 For what the engine must cope with and a working runtime never does: floods, deaths without a report, deaf processes.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -31,6 +34,8 @@ def main() -> int:
     assert isinstance(body, Script)
     if body.text == "nothing":
         return 0
+    if "deaf" in body.text:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     code = subprocess.run(["bash", "-c", body.text, str(os.getpid())], check=False).returncode
     if code == 0 and os.environ["FLOWC_NODE"] == "0":
         commit_done(store, flow, run, name, attempt, write_outputs(store, flow, run, name, attempt, {}))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from flowc.runtime.plan import Body, FromStep, Gang, Input, Output, Param, Plain, Plan, Script, Settings, Step, dump
+from flowc.runtime.plan import Body, Gang, Input, Output, Param, Plain, Plan, Script, Settings, Step, dump
 
 DRIVE = Path(__file__).with_name("drive.py")
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -38,22 +38,18 @@ def step(
     body: Body | str = "true",
     *,
     needs: tuple[str, ...] = (),
-    takes: dict[str, tuple[str, str]] | None = None,
+    takes: tuple[Input, ...] = (),
     gives: dict[str, str] | None = None,
     nodes: int = 0,
     **changes: object,
 ) -> Step:
-    """`body` as text is bash; `takes` maps an input to (step.output, type); `nodes` makes a plain gang."""
-    inputs = []
-    for key, (origin, type_) in (takes or {}).items():
-        other, output = origin.split(".")
-        inputs.append(Input(key, type_, FromStep(other, output)))
+    """`body` as text is bash; `gives` maps outputs to types; `nodes` makes a plain gang."""
     return Step(
         name=name,
         line=1,
         doc="",
         body=Script("bash", body) if isinstance(body, str) else body,
-        inputs=tuple(inputs),
+        inputs=takes,
         outputs=tuple(Output(key, type_) for key, type_ in (gives or {}).items()),
         env=(),
         needs=needs,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from flowc.targets.local import attempt as attempts
 from flowc.targets.local.attempt import Attempt, Place
+from flowc.targets.local.processes import Node
 
 from .support import Workplace, eventually, plan, step
 
@@ -116,10 +116,15 @@ def test_the_first_failure_ends_what_runs_and_starts_nothing_more(place: Workpla
     assert (place.end_record()["status"], place.end_record()["failed_step"]) == ("failed", "bad")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_an_interrupted_run_leaves_nothing_within_five_seconds(place: Workplace, number: int, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "hearing"), [(signal.SIGINT, 130, "deaf"), (signal.SIGTERM, 143, ""), (signal.SIGHUP, 129, "")]
+)
+def test_an_interrupted_run_leaves_nothing_within_five_seconds(
+    place: Workplace, number: int, code: int, hearing: str
+) -> None:
     # Deaf to TERM, in sessions of their own, and orphans: what launchers, daemons and careless scripts leave.
     body = "trap '' TERM; setsid sleep 600 & (setsid -f sleep 600); touch ../up$FLOWC_NODE; sleep 600; sleep 600"
+    body += f"; # {hearing}"
     process = place.start(plan(step("gang", body, nodes=3)), "stand-in")
     assert eventually(lambda: all(place.has(f".flowc/runs/up{node}") for node in range(3)))
     assert len(place.processes()) >= 10
@@ -135,7 +140,7 @@ def test_an_interrupted_run_leaves_nothing_within_five_seconds(place: Workplace,
 
 
 def test_the_second_interrupt_kills_at_once(place: Workplace) -> None:
-    process = place.start(plan(step("deaf", "trap '' TERM; touch ../up; sleep 600; sleep 600")), "stand-in")
+    process = place.start(plan(step("deaf", "trap '' TERM; touch ../up; sleep 600; sleep 600 # deaf")), "stand-in")
     assert eventually(lambda: place.has(".flowc/runs/up"))
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
@@ -187,7 +192,7 @@ def test_the_environment_of_a_node(place: Workplace, monkeypatch: pytest.MonkeyP
 
 def test_a_gang_starts_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
-    start = attempts.Node.start
+    start = Node.start
 
     def refuse_the_third(number: int, *rest: object) -> object:
         if number == 2:
@@ -196,7 +201,7 @@ def test_a_gang_starts_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
         started.append(node)
         return node
 
-    monkeypatch.setattr(attempts.Node, "start", refuse_the_third)
+    monkeypatch.setattr(Node, "start", refuse_the_third)
     place = Place(_NoStore(), "demo", "run", "0" * 64, tmp_path)  # type: ignore[arg-type]
     reader, writer = os.pipe()
     gang = Attempt(step("gang", nodes=4), 1, place)
