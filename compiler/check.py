@@ -17,7 +17,7 @@ from flowc.dsl.spans import Span
 from flowc.runtime import plan
 
 from . import body_faults, faults
-from .model import STRING, Argv, Artifact, Call, Constant, InputRef, ListOf, Model, Script, Step, Unresolved
+from .model import Argv, Call, Constant, InputRef, ListOf, Model, Script, Step, Unresolved
 from .pycheck import PythonFiles
 
 if TYPE_CHECKING:
@@ -138,10 +138,10 @@ def _no_program(body: Argv) -> Diagnostic | None:
         case Constant(value=str() as text):
             found = None if text.strip() else "an empty string"
         case Constant():
-            found = f"{_a(program.type.__str__())}"
+            found = _a(str(program.type))
         case InputRef():
-            usable = program.type == STRING or not str(program.type) in ("int", "float", "bool", "dir")
-            found = None if usable or isinstance(program.type, Artifact) else f"the {program.type} `{program.name}`"
+            is_number = str(program.type) in ("int", "float", "bool")
+            found = f"the {program.type} `{program.name}`" if is_number else None
         case _:
             found = "a value that is made while the step runs"
     span: Span = program.span

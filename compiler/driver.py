@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePath
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from flowc.dsl.diagnostics import Diagnostic, has_errors, in_order
 from flowc.dsl.parse import parse
@@ -21,12 +21,14 @@ from flowc.dsl.version import VERSION
 from flowc.runtime import plan as plans
 
 from . import body_faults
-from .bundle import Bundle, BundleError, pack
 from .check import check
 from .lint import lint
 from .lower import lower
 from .model import Build, Model, OutFile
 from .resolve import resolve
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
 
 # By name, since importing all targets would cost every command what one of them needs.
 TARGETS = {"argo": "flowc.targets.argo", "sfn": "flowc.targets.sfn"}
@@ -85,6 +87,9 @@ def plan_source(source: Source, base_dir: Path, store: str | None = None, leave_
     checked = check_source(source, base_dir)
     if checked.model is None:
         return Planned(None, None, checked.diagnostics)
+    # Here, since `check` has no use for the libraries behind it.
+    from .bundle import BundleError, pack
+
     plan = lower(checked.model)
     try:
         bundle = pack(base_dir, plans.dump(plan), leave_out=leave_out)

@@ -2,8 +2,8 @@
 
 Made by `flowc.dsl.parse`; frozen, tuples throughout. Literals are already values (`2h` is 7200 seconds) but nothing is
 looked up: names, types and settings are still words. Constructs that this version does not build are not here; the
-names they declare are in `File.hidden`, so that a reference to them is no second mistake. `Bad` stands where a value was
-written that could not be understood; whoever meets it says nothing, since the parser already has.
+names they declare are in `File.hidden`, so that a reference to them is no second mistake. `Bad` stands where a value
+was written that could not be understood; whoever meets it says nothing, since the parser already has.
 """
 
 from __future__ import annotations

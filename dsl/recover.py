@@ -279,7 +279,8 @@ class _Run:
 
     def _accepts(self) -> set[str]:
         stack = self._state.state_stack
-        return {kind for kind in self._state.parse_conf.states[stack[-1]] if self._welcome(stack, kind)}
+        kinds = self._state.parse_conf.states[stack[-1]]
+        return {kind for kind in kinds if kind.isupper() and self._welcome(stack, kind)}
 
     def _unexpected(self, token: Token) -> Diagnostic:
         accepts = self._accepts()

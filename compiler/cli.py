@@ -1,0 +1,290 @@
+"""The command line: `flowc check | compile | run`.
+
+Exit codes: 0 clean, 1 the program or the run failed, 2 usage or I/O, 70 a fault in flowc itself. Documents and what
+`check` finds go to standard output, everything else to standard error. Nothing heavy is imported before a command needs
+it: `--help` costs what Python costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from flowc.dsl.version import VERSION
+
+if TYPE_CHECKING:
+    from flowc.dsl.diagnostics import Diagnostic
+    from flowc.dsl.spans import Source
+
+    from .driver import Compiled
+
+CLEAN, FAILED, USAGE, INTERNAL = 0, 1, 2, 70
+# As a shell reports a program that a signal ended.
+_INTERRUPTED, _BROKEN_PIPE = 130, 141
+
+_EXAMPLES = """\
+examples:
+  flowc check digits.flow                              find mistakes, all at once
+  flowc run digits.flow --param epochs=20              run it on this machine
+  flowc compile digits.flow --target argo -o build     documents for Argo Workflows
+  flowc compile digits.flow --target sfn -o build      … for AWS Step Functions and Batch
+"""
+_CHECK = """\
+examples:
+  flowc check digits.flow
+  flowc check flows/*.flow --format json
+"""
+_COMPILE = """\
+examples:
+  flowc compile digits.flow --target argo --store s3://bucket/prefix | kubectl create -f -
+  flowc compile digits.flow --target sfn --store s3://bucket/prefix -o build
+"""
+_RUN = """\
+examples:
+  flowc run digits.flow
+  flowc run digits.flow -p epochs=20 -p 'rates=[0.1, 0.01]'
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    options = _parser().parse_args(arguments)
+    from .inputs import Refused
+
+    try:
+        code = _COMMANDS[options.command](options)
+        sys.stdout.flush()
+    except Refused as refused:
+        _complain(refused.message, *refused.remedies)
+        return USAGE
+    except BrokenPipeError:
+        # Whoever read our output has left; Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:
+        if options.debug:
+            raise
+        _complain(
+            f"this is a bug in flowc {VERSION}: {type(error).__name__}: {error}",
+            "please report it, with the output of the same command with --debug",
+        )
+        return INTERNAL
+    return code
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def _check(options: argparse.Namespace) -> int:
+    from .driver import check_source
+    from .inputs import Refused, read_source
+
+    results: list[tuple[Source, tuple[Diagnostic, ...]]] = []
+    code = CLEAN
+    for path in options.files:
+        try:
+            source = read_source(path)
+        except Refused as refused:
+            _complain(refused.message, *refused.remedies)
+            code = USAGE
+            continue
+        results.append((source, check_source(source, Path(path).parent).diagnostics))
+    if options.format == "json":
+        from .render import json
+
+        sys.stdout.write(json.render(results))
+    else:
+        for source, diagnostics in results:
+            _show(diagnostics, source, options, sys.stdout)
+    failed = any(item.severity == "error" for _, diagnostics in results for item in diagnostics)
+    return code or (FAILED if failed else CLEAN)
+
+
+def _compile(options: argparse.Namespace) -> int:
+    from .driver import compile_source
+    from .inputs import check_store, read_source
+
+    source = read_source(options.file)
+    folder = Path(options.file).parent
+    leave_out = () if options.output is None else (_outside(options.output, folder),)
+    compiled = compile_source(source, folder, options.target, check_store(options.store), leave_out)
+    _show(compiled.diagnostics, source, options, sys.stderr)
+    if compiled.build is None or compiled.bundle is None:
+        return FAILED
+    if options.output is None:
+        _print_documents(compiled, options.target)
+    else:
+        _write_documents(compiled, options.output)
+    return CLEAN
+
+
+def _outside(output: Path, folder: Path) -> Path:
+    """The output folder, which is left out of the bundle and so must not hold the flow itself."""
+    from .inputs import Refused
+
+    if folder.resolve().is_relative_to(output.resolve()):
+        raise Refused(
+            f"the documents cannot be written to {output}: the flow's own code lies there",
+            f"choose a folder of its own, for example --output {output / 'build'}",
+        )
+    return output
+
+
+def _print_documents(compiled: Compiled, target: str) -> None:
+    # The template of `sfn` holds everything; its other files only show parts of it.
+    files = compiled.files if target == "argo" else compiled.files[:1]
+    text = "---\n".join(file.text for file in files)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+    print("flowc: the code bundle was not written; --output writes it too", file=sys.stderr)
+
+
+def _write_documents(compiled: Compiled, output: Path) -> None:
+    from .outputs import write
+
+    assert compiled.build is not None
+    assert compiled.bundle is not None
+    documents, archive = write(output, compiled.files, compiled.bundle)
+    for path in documents:
+        print(f"wrote {path}", file=sys.stderr)
+    size = f"{compiled.bundle.size / 1024:.0f} KiB"
+    store = compiled.build.store or "the store"
+    place = f"{store.rstrip('/')}/{compiled.build.plan.flow}/bundles/{compiled.bundle.digest}.tar"
+    print(f"wrote {archive} ({size}), to be copied to {place}", file=sys.stderr)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from flowc.targets.local import RunOptions, run
+
+    from .driver import plan_source
+    from .inputs import check_store, read_params, read_source
+
+    source = read_source(options.file)
+    planned = plan_source(source, Path(options.file).parent)
+    _show(planned.diagnostics, source, options, sys.stderr)
+    if planned.build is None or planned.bundle is None:
+        return FAILED
+    plan, model = planned.build.plan, planned.build.model
+    places = {param.name: f"{source.path}:{source.position(param.span.start).line}" for param in model.params}
+    params = read_params(options.param, plan, places)
+    settings = RunOptions(
+        store=check_store(options.store),
+        jobs=options.jobs,
+        cpus=options.cpus,
+        color={"always": True, "never": False}.get(options.color),
+        live=options.live,
+        source_path=Path(options.file),
+    )
+    return run(plan, planned.bundle, params, settings)
+
+
+_COMMANDS = {"check": _check, "compile": _compile, "run": _run}
+
+
+# --- talking ----------------------------------------------------------------------------------------------------------
+
+
+def _show(diagnostics: Sequence[Diagnostic], source: Source, options: argparse.Namespace, stream: TextIO) -> None:
+    if not diagnostics:
+        return
+    from .render import text
+
+    counts = (_counted(diagnostics, "error"), _counted(diagnostics, "warning"))
+    rendered = text.render(diagnostics, source, color=_in_color(options.color, stream))
+    summary = ", ".join(filter(None, counts))
+    if isinstance(stream.encoding, str) and not stream.encoding.lower().startswith("utf"):
+        rendered = rendered.encode(stream.encoding, errors="replace").decode(stream.encoding)
+    stream.write(f"{rendered}\n{summary}\n" if summary else rendered)
+    stream.flush()
+
+
+def _counted(diagnostics: Sequence[Diagnostic], severity: str) -> str:
+    count = sum(1 for item in diagnostics if item.severity == severity)
+    return f"{count} {severity}{'s' if count > 1 else ''}" if count else ""
+
+
+def _in_color(wish: str, stream: TextIO) -> bool:
+    if wish != "auto":
+        return wish == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def _complain(message: str, *remedies: str) -> None:
+    from .render.text import printable
+
+    lines = [f"flowc: error: {message}", *(f"  = help: {remedy}" for remedy in remedies)]
+    text = "".join(printable(line) + "\n" for line in lines)
+    encoding = sys.stderr.encoding or "ascii"
+    sys.stderr.write(text.encode(encoding, errors="replace").decode(encoding))
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flowc",
+        description="A compiler for workflows with gang steps: nodes that start together and end together.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"flowc {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, help_: str, examples: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=help_,
+            description=help_[0].upper() + help_[1:] + ".",
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        added.add_argument(
+            "--color",
+            choices=("auto", "always", "never"),
+            default="auto",
+            help="colour the messages; auto: on a terminal, unless NO_COLOR is set",
+        )
+        added.add_argument("--debug", action="store_true", help="show the traceback of a fault in flowc itself")
+        return added
+
+    check = command("check", "find the mistakes in flow files", _CHECK)
+    check.add_argument("files", nargs="+", metavar="FILE", help="a flow file")
+    check.add_argument("--format", choices=("text", "json"), default="text", help="how to print what was found")
+
+    compile_ = command("compile", "translate a flow file for an engine", _COMPILE)
+    compile_.add_argument("file", metavar="FILE", help="a flow file")
+    compile_.add_argument("--target", required=True, choices=("argo", "sfn"), help="Argo Workflows, or Step Functions")
+    compile_.add_argument("--store", metavar="URL", help="where steps keep their data: s3://bucket/prefix")
+    compile_.add_argument(
+        "-o", "--output", metavar="DIR", type=Path, help="write documents and code bundle there, not to standard output"
+    )
+
+    run = command("run", "run a flow on this machine", _RUN)
+    run.add_argument("file", metavar="FILE", help="a flow file")
+    run.add_argument(
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter; lists are written as JSON",
+    )
+    run.add_argument("--store", metavar="URL", help="where steps keep their data (default: .flowc/store)")
+    run.add_argument("-j", "--jobs", type=int, metavar="N", help="at most so many steps at once")
+    run.add_argument("--cpus", type=float, metavar="N", help="cores to share out among the steps")
+    run.add_argument(
+        "--live", action=argparse.BooleanOptionalAction, default=None, help="a live table (default: on a terminal)"
+    )
+    return parser
