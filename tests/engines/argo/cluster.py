@@ -22,11 +22,11 @@ from typing import Any, Self
 from . import documents
 from .errors import InvalidDocumentError, UnsupportedField
 from .jobset import JobSet
-from .oracles import validate_strict
 from .pods import Pod, PodSpec, random_address
+from .schemas import validate_strict
 from .workflow import Workflow
 
-TICK = 0.01
+TICK = 0.005
 GRACE = 30.0
 
 

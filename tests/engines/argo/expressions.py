@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
 from .errors import UnsupportedField
@@ -231,11 +232,10 @@ def names(node: Node) -> Iterator[tuple[str, ...]]:
 def go_number(value: int | float) -> str:
     """A number as Go's JSON encoder writes it: no exponent between 1e-6 and 1e21."""
     if isinstance(value, int) or value.is_integer():
-        return str(int(value)) if abs(value) < 1e21 else repr(float(value))
-    if 1e-6 <= abs(value) < 1e21:
-        return format(value, ".17f").rstrip("0") if "e" in repr(value) else repr(value)
-    mantissa, _, exponent = repr(value).partition("e")
-    return f"{mantissa}e{exponent[0]}{exponent[1:].lstrip('0').rjust(2, '0')}" if exponent else repr(value)
+        return str(int(value)) if isinstance(value, int) or abs(value) < 1e21 else repr(value)
+    if abs(value) >= 1e-6:
+        return format(Decimal(repr(value)), "f")
+    return repr(value).replace("e-0", "e-")
 
 
 def go_json(value: Value) -> str:

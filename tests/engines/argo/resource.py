@@ -20,7 +20,7 @@ from .documents import KubernetesLoader
 from .errors import NodeError, UnsupportedField
 from .jobset import JobSet, check_jobset
 from .nodes import Node
-from .oracles import validate_jobset
+from .schemas import validate_jobset
 
 if TYPE_CHECKING:
     from .workflow import Workflow

@@ -49,6 +49,7 @@ def run(command: list[str], environment: dict[str, str], folder: str) -> None:
     os.setsid()
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)  # Python ignores or handles these; a container starts with the defaults
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     try:
         os.chdir(folder)
         os.execvpe(command[0], command, environment)
@@ -64,10 +65,13 @@ def main() -> int:
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: kill_everything())
+    # A TERM between fork and exec would be lost in our own handler, which the child has for a moment.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     first = os.fork()
     if first == 0:
         os.close(status)
         run(spec["command"], spec["env"], spec["cwd"])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     os.write(status, f"{first}\n".encode())
     os.close(status)
     code = 128 + signal.SIGKILL

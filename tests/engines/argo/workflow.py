@@ -258,7 +258,7 @@ class Workflow:
     ) -> Iterator[None]:  # fmt: skip
         kind = next(kind for kind in NODE_TYPES if kind in template)
         node.type = NODE_TYPES[kind]
-        if node.depth >= MAX_DEPTH:
+        if node.depth + 1 >= MAX_DEPTH:  # the entry template is at depth 1
             raise NodeError("Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/"
                             "scaling/#maximum-recursion-depth")
         local: dict[str, Value] = {"node.name": node.name}
