@@ -158,10 +158,13 @@ class _Run:
 
     def _close(self, token: Token) -> Tree[Token] | None:
         """The tree of what was read, with closing braces added."""
+        useless = 0
         while not self._welcome(self._state.state_stack, END):
             self.damaged = True
-            if not self._unwind("RBRACE"):
+            if not self._unwind("RBRACE", but=useless):
                 return None
+            # A brace that is taken back at once (`[{` has no end in `}`) must not be tried again.
+            useless = len(self._state.state_stack)
             self._state.feed_token(_made("RBRACE", token))
         tree = self._state.feed_token(_made(END, token), True)
         assert isinstance(tree, Tree)
@@ -227,11 +230,14 @@ class _Run:
             return following in ("EQUAL", "LBRACE") and self._is_first(token)
         return token.type in _LINES or token.type == "RBRACE"
 
-    def _unwind(self, *kinds: str) -> bool:
-        """Take the parser back to the nearest state in which these tokens are welcome; False leaves it as it is."""
+    def _unwind(self, *kinds: str, but: int = 0) -> bool:
+        """Take the parser back to the nearest state in which these tokens are welcome; False leaves it as it is.
+
+        `but` is a depth of the stack that is not good enough.
+        """
         states, values = self._state.state_stack, self._state.value_stack
         for size in range(len(states), 0, -1):
-            if self._welcome(states[:size], *kinds):
+            if size != but and self._welcome(states[:size], *kinds):
                 del states[size:]
                 del values[size - 1 :]
                 # Braces that were taken back are no longer open.

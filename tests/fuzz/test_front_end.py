@@ -13,3 +13,14 @@ from tests.fuzz.front_end import ROOT, examine, programs
 def test_the_compiler_answers_every_program(seed: int) -> None:
     for text in islice(programs(seed), 40):
         examine(text, ROOT / "examples" / "digits_torch")
+
+
+# What the fuzzer found, reduced; each once broke the promise.
+@pytest.mark.parametrize(
+    "text",
+    [
+        "flow{torchrun[[{",  # closing what is open never came to an end
+    ],
+)
+def test_what_was_found_stays_found(text: str) -> None:
+    examine(text, ROOT / "examples" / "digits_torch")
