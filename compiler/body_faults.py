@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from flowc.dsl import tables
 from flowc.dsl.diagnostics import Diagnostic, Label, replace
 from flowc.dsl.spans import Span
-from flowc.dsl.suggest import closest, did_you_mean, listed
+from flowc.dsl.suggest import closest, listed
 from flowc.dsl.tables import FrameworkRow, SettingRow
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -20,7 +20,7 @@ def unknown_setting(name: str, span: Span, rows: Sequence[SettingRow], where: st
     if other:
         help_ = f"it stands in {other}"
     else:
-        help_ = f"did you mean `{found}`?" if found else f"the settings here are {listed(names)}"
+        help_ = f"did you mean `{found}`?" if found else f"the settings here: {listed(names)}"
     return _error("F0401", f"{where} has no setting `{name}`", span, "unknown setting", help=(help_,), fix=found)
 
 
@@ -51,6 +51,16 @@ def not_a_literal(name: str, span: Span) -> Diagnostic:
         span,
         "a setting holds no references",
         help=("settings are known when the flow is compiled",),
+    )
+
+
+def default_not_literal(name: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0411",
+        f"the default of `{name}` is a literal",
+        span,
+        "a default holds no references",
+        help=("a parameter without a default is given on the command line",),
     )
 
 
@@ -223,7 +233,8 @@ def bad_target(text: str, span: Span) -> Diagnostic:
 
 
 def file_missing(path: str, span: Span, known: Iterable[str]) -> Diagnostic:
-    found = closest(path, known)
+    stems = {file.removesuffix(".py"): file for file in known}
+    found = stems.get(closest(path.removesuffix(".py"), stems) or "")
     help_ = "files are looked for from the folder of the flow file"
     return _error(
         "F0521",
@@ -244,35 +255,33 @@ def function_missing(path: str, name: str, span: Span, known: Sequence[str]) -> 
     if found:
         help_: tuple[str, ...] = (f"did you mean `{found}`?",)
     else:
-        help_ = (f"its functions are {listed(known)}",) if known else ("the file defines no functions",)
+        help_ = (f"its functions: {listed(known)}",) if known else ("the file defines no functions",)
     return _error("F0523", f"`{path}` has no function `{name}`", span, "no such function", help=help_)
 
 
-def parameter_without_input(name: str, function: str, span: Span, place: str, inputs: Sequence[str]) -> Diagnostic:
-    found = closest(name, inputs)
-    hint = f"add a line `in {name} = …` to the step, or give the parameter a default"
-    if found:
-        hint = f"is the input `{found}` meant? They must have the same name"
+def parameter_without_input(name: str, function: str, span: Span, place: str) -> Diagnostic:
     return _error(
         "F0524",
         f"`{function}` needs a parameter `{name}`, and the step has no such input",
         span,
         f"no `in` gives `{name}`",
-        help=(hint, f"the function is in {place}"),
+        help=(
+            f"add a line `in {name} = …` to the step, or give the parameter a default",
+            f"the function is in {place}",
+        ),
     )
 
 
 def input_without_parameter(
-    name: str, function: str, span: Span, call: Span, place: str, parameters: Sequence[str]
+    function: str, name: str, span: Span, call: Span, place: str, meant: str | None
 ) -> Diagnostic:
-    hints = did_you_mean(name, parameters)
     return _error(
         "F0525",
         f"`{function}` takes no parameter `{name}`",
         span,
         "not taken by the function",
         (Label(call, "called here"),),
-        (*hints, f"the function is in {place}"),
+        (*((f"did you mean `{meant}`?",) if meant else ()), f"the function is in {place}"),
     )
 
 

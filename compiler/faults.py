@@ -31,13 +31,13 @@ def unknown_name(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
 
 def unknown_step(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
     found = closest(name, known)
-    help_ = (f"did you mean `{found}`?",) if found else ((f"the steps are {listed(known)}",) if known else ())
+    help_ = (f"did you mean `{found}`?",) if found else ((f"the steps: {listed(known)}",) if known else ())
     return _error("F0202", f"there is no step `{name}`", span, "unknown step", help=help_, fix=found)
 
 
 def unknown_output(step: str, name: str, span: Span, declared: Span, known: Sequence[str]) -> Diagnostic:
     found = closest(name, known)
-    outputs = f"its outputs are {listed(known)}" if known else f"add `out {name}: …` to `{step}`"
+    outputs = f"its outputs: {listed(known)}" if known else f"add `out {name}: …` to `{step}`"
     return _error(
         "F0203",
         f"the step `{step}` has no output `{name}`",
@@ -83,7 +83,7 @@ def not_an_input(name: str, step: str, span: Span, inputs: Sequence[str], *, par
     elif found:
         help_ = (f"did you mean `{found}`?",)
     else:
-        help_ = (f"its inputs are {listed(inputs)}",) if inputs else ("it has no inputs",)
+        help_ = (f"its inputs: {listed(inputs)}",) if inputs else ("it has no inputs",)
     return _error(
         "F0207",
         f"`{name}` is no input of the step `{step}`",
@@ -204,7 +204,7 @@ def unknown_type(name: str, span: Span) -> Diagnostic:
         f"there is no type `{name}`",
         span,
         "unknown type",
-        help=(f"did you mean `{found}`?",) if found else (f"the types are {listed(built)}",),
+        help=(f"did you mean `{found}`?",) if found else (f"the types: {listed(built)}",),
         fix=found,
     )
 

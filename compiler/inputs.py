@@ -139,7 +139,7 @@ def _unknown(name: str, plan: Plan, known: tuple[str, ...]) -> Refused:
     found = closest(name, known)
     if found:
         return Refused(f"the flow `{plan.flow}` has no parameter `{name}`", f"did you mean `{found}`?")
-    remedy = f"its parameters are {listed(known)}" if known else "it has no parameters"
+    remedy = f"its parameters: {listed(known)}" if known else "it has no parameters"
     return Refused(f"the flow `{plan.flow}` has no parameter `{name}`", remedy)
 
 

@@ -67,5 +67,6 @@ def _script(model: Model, step: Step) -> Iterator[Diagnostic]:
         ):
             continue
         # The script's text stands in the file behind the language's name, indented differently.
-        start = model.source.text.find(name, body.span.end)
+        found = re.compile(rf"\b{name}\b").search(model.source.text, body.span.end)
+        start = found.start() if found else body.span.start
         yield faults.unknown_in_script(name, Span(start, start + len(name)), step.name, known)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
+from flowc.dsl.suggest import closest
 
 from . import body_faults as faults
 from .model import Call, Step
@@ -151,20 +152,30 @@ def _check_function(step: Step, call: Call, path: str, function: _Function) -> I
     place = f"{path}, line {function.lineno}"
     if isinstance(function, ast.AsyncFunctionDef):
         yield faults.async_function(function.name, call.span, place)
-    arguments = function.args
+    yield from _check_parameters(step, call, function, place)
+
+
+def _check_parameters(step: Step, call: Call, function: _Function, place: str) -> Iterator[Diagnostic]:
+    arguments, name = function.args, function.name
     inputs = [item.name for item in step.inputs]
-    for argument in arguments.posonlyargs[: len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)]:
-        yield faults.positional_parameter(argument.arg, function.name, call.span, place)
-    first_default = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
-    needed = [argument.arg for argument in arguments.args[: max(0, first_default - len(arguments.posonlyargs))]]
+    positional = [argument.arg for argument in arguments.posonlyargs]
+    plain = [argument.arg for argument in arguments.args]
+    # Defaults belong to the last of all positional parameters.
+    without_default = [*positional, *plain][: len(positional) + len(plain) - len(arguments.defaults)]
+    needed = [parameter for parameter in plain if parameter in without_default]
     needed += [a.arg for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
-    taken = [argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)]
-    spare = [name for name in inputs if name not in taken]
-    for name in needed:
-        if name not in inputs:
-            yield faults.parameter_without_input(name, function.name, call.span, place, spare)
-    if arguments.kwarg is None:
-        for item in step.inputs:
-            if item.name not in taken:
-                missing = [name for name in taken if name not in inputs]
-                yield faults.input_without_parameter(item.name, function.name, item.span, call.span, place, missing)
+    taken = [*plain, *(argument.arg for argument in arguments.kwonlyargs)]
+    for parameter in positional:
+        if parameter in without_default:
+            yield faults.positional_parameter(parameter, name, call.span, place)
+    missing = [parameter for parameter in needed if parameter not in inputs]
+    spare = [item for item in step.inputs if item.name not in (*taken, *positional)]
+    if arguments.kwarg is not None:
+        spare = []
+    for item in spare:
+        # A misspelt name is one mistake: the parameter that it was meant for is not reported as well.
+        meant = closest(item.name, missing)
+        missing = [parameter for parameter in missing if parameter != meant]
+        yield faults.input_without_parameter(name, item.name, item.span, call.span, place, meant)
+    for parameter in missing:
+        yield faults.parameter_without_input(parameter, name, call.span, place)

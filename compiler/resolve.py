@@ -128,7 +128,7 @@ def _param(param: ast.Param, say: list[Diagnostic]) -> Param:
 
 def _default(expr: ast.Expr, type_: Type, param: ast.Param, say: list[Diagnostic]) -> Constant | Unresolved:
     if isinstance(expr, (ast.Ref, ast.OwnRef)):
-        say.append(body_faults.not_a_literal(param.name.text, expr.span))
+        say.append(body_faults.default_not_literal(param.name.text, expr.span))
         return Unresolved(expr.span)
     if type_ == UNKNOWN:
         return Unresolved(expr.span)
@@ -345,7 +345,7 @@ class _Resolver:
         known: dict[str, Span] = {}
         for name in step.after:
             if name.text in known:
-                self.say(faults.declared_twice("`after`", name.text, name.span, known[name.text]))
+                self.say(faults.declared_twice("the step", name.text, name.span, known[name.text]))
             elif name.text in self.scope.steps:
                 known[name.text] = name.span
             elif name.text not in self.scope.hidden:

@@ -70,10 +70,7 @@ def _value(row: SettingRow, value: ast.Expr, say: list[Diagnostic]) -> int | flo
     if isinstance(value, ast.Bad):
         return None
     if isinstance(value, (ast.Ref, ast.OwnRef)):
-        if row.kind in ("string", "bool") or not isinstance(value, ast.Ref) or value.field or value.stars:
-            say.append(faults.not_a_literal(row.name, value.span))
-        else:
-            say.append(faults.not_a_literal(row.name, value.span))
+        say.append(faults.not_a_literal(row.name, value.span))
         return None
     if not isinstance(value, _LITERALS[row.kind]):
         say.append(faults.wrong_kind(row, value.kind, value.span, _meant(row, value)))

@@ -1,6 +1,6 @@
 """build: Lark's tree to the syntax tree of dataclasses.
 
-Takes the tree and the source; gives `ast.File` (None when the edition is unknown) and diagnostics about what is wrong
+Takes the tree and the source; gives `ast.File` and diagnostics about what is wrong
 in itself: names, numbers, strings, constructs that are not built. The children of a Lark node are its tokens and
 subtrees in the order of the grammar's rule, with None where something optional is missing.
 """
@@ -35,11 +35,9 @@ _UNBUILT_EXPRESSIONS = {
 }
 
 
-def build(tree: Node, source: Source, *, damaged: bool) -> tuple[ast.File | None, list[Diagnostic]]:
+def build(tree: Node, source: Source, *, damaged: bool) -> tuple[ast.File, list[Diagnostic]]:
     builder = _Builder(source)
-    edition, flow = tree.children
-    if isinstance(edition, Tree) and not builder.edition(edition):
-        return None, builder.diagnostics
+    flow = tree.children[1]
     assert isinstance(flow, Tree)
     built = builder.flow(flow)
     return ast.File(source, built, frozenset(builder.hidden), damaged), builder.diagnostics
@@ -67,6 +65,11 @@ def _edge(child: Child, index: int) -> int:
     return place.end if index else place.start
 
 
+def _word(child: Child) -> ast.Name:
+    token = _token(child)
+    return ast.Name(str(token), span(token))
+
+
 def _extent(tree: Node) -> Span:
     return _between(tree, tree)
 
@@ -82,13 +85,6 @@ class _Builder:
             self.diagnostics.append(diagnostic)
 
     # --- the flow -----------------------------------------------------------------------------------------------------
-
-    def edition(self, tree: Node) -> bool:
-        number = _token(tree.children[1])
-        if number == str(tables.EDITION):
-            return True
-        self.say(faults.unknown_edition(str(number), span(number)))
-        return False
 
     def flow(self, tree: Node) -> ast.Flow:
         keyword, name, _brace, *items, _ = tree.children
@@ -154,7 +150,7 @@ class _Builder:
             parallel=None if parallel is None else self.parallel(_tree(parallel)),
             inputs=tuple(map(self.input, of("input"))),
             outputs=tuple(map(self.output, of("output"))),
-            after=tuple(self.name(name) for item in of("after") for name in item.children[1:]),
+            after=tuple(_word(name) for item in of("after") for name in item.children[1:]),
             env=tuple(map(self.env, of("env"))),
             settings=self.settings(items),
             blocks=tuple(map(self.block, of("block"))),
@@ -169,7 +165,8 @@ class _Builder:
         keyword, name, value = tree.children
         return ast.Input(
             doc_above(self.source, _token(keyword)),
-            self.name(name),
+            # The short form names a parameter; whether that name is good was said there.
+            _word(name) if value is None else self.name(name),
             None if value is None else self.expr(value),
             _extent(tree),
         )
@@ -184,24 +181,22 @@ class _Builder:
 
     def env(self, tree: Node) -> ast.Env:
         # Variables are spelt by their readers' rules; the checker looks at the name.
-        name = _token(tree.children[1])
-        return ast.Env(ast.Name(str(name), span(name)), self.expr(tree.children[2]), _extent(tree))
+        return ast.Env(_word(tree.children[1]), self.expr(tree.children[2]), _extent(tree))
 
     def settings(self, items: Iterable[Node]) -> tuple[ast.Setting, ...]:
         built = []
         for item in items:
             if item.data == "setting":
                 # A wrong name here is an unknown setting, which says more than "no name".
-                name = _token(item.children[0])
+                name = _word(item.children[0])
                 value = self.expr(item.children[1])
-                if name not in tables.RESERVED:
-                    built.append(ast.Setting(ast.Name(str(name), span(name)), value, _extent(item)))
+                if name.text not in tables.RESERVED:
+                    built.append(ast.Setting(name, value, _extent(item)))
         return tuple(built)
 
     def block(self, tree: Node) -> ast.Block:
-        name = _token(tree.children[0])
-        settings = self.settings(_tree(child) for child in tree.children[2:-1])
-        return ast.Block(ast.Name(str(name), span(name)), settings, span(name))
+        name = _word(tree.children[0])
+        return ast.Block(name, self.settings(_tree(child) for child in tree.children[2:-1]), name.span)
 
     def body(self, tree: Node) -> ast.Body:
         keyword, *rest = tree.children
@@ -211,10 +206,8 @@ class _Builder:
         if tree.data == "call":
             target = self.string(_token(rest[0]))
             return ast.Call(target if isinstance(target, ast.String) else None, _extent(tree))
-        language, raw = _token(rest[0]), _token(rest[1])
-        return ast.Script(
-            ast.Name(str(language), span(language)), self.script(raw), Span(span(_token(keyword)).start, span(raw).end)
-        )
+        language, raw = rest
+        return ast.Script(_word(language), self.script(_token(raw)), _between(keyword, raw))
 
     # --- what is not built --------------------------------------------------------------------------------------------
 
@@ -233,14 +226,13 @@ class _Builder:
         token = _token(child)
         if not _NAME.fullmatch(token) and token and token not in tables.KEYWORDS:
             self.say(faults.bad_name(str(token), span(token)))
-        return ast.Name(str(token), span(token))
+        return _word(token)
 
     def type(self, tree: Node) -> ast.Type:
         """`name` or `name[item]`; the depth is bounded by the parser."""
         name, _, item, _ = tree.children
-        token = _token(name)
         inner = None if item is None else self.type(_tree(item))
-        return ast.Type(ast.Name(str(token), span(token)), inner, _extent(tree))
+        return ast.Type(_word(name), inner, _extent(tree))
 
     def items(self, tree: Node) -> tuple[ast.Expr, ...]:
         # A missing element, as after a trailing comma, is None; the first and last child are the brackets.
@@ -262,8 +254,8 @@ class _Builder:
             case "ref":
                 return self.ref(tree)
             case "own_ref":
-                root, name = _token(tree.children[0]), _token(tree.children[1])
-                return ast.OwnRef(str(root), ast.Name(str(name), span(name)), _between(root, name))
+                root, name = tree.children
+                return ast.OwnRef(str(root), _word(name), _between(root, name))
             case "list":
                 return ast.List(self.items(tree), _extent(tree))
             case "group":
@@ -280,10 +272,9 @@ class _Builder:
 
     def ref(self, tree: Node) -> ast.Expr:
         name, *stars, field = tree.children
-        token = _token(name)
         return ast.Ref(
-            ast.Name(str(token), span(token)),
-            None if field is None else ast.Name(str(field), span(_token(field))),
+            _word(name),
+            None if field is None else _word(field),
             _between(stars[0], stars[-1]) if stars else None,
             _extent(tree),
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from . import tables
 from .diagnostics import Diagnostic, Edit, Fix, Label, replace
 from .spans import Span
-from .suggest import closest, listed
+from .suggest import listed
 
 
 def unexpected(expected: str, found: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
@@ -64,7 +64,7 @@ def bad_character(text: str, span: Span, hints: Iterable[str] = ()) -> Diagnosti
 
 def single_quotes(text: str, span: Span) -> Diagnostic:
     fix = replace(span, f'"{text[1:-1]}"') if '"' not in text and "\\" not in text else None
-    return _error("F0108", "strings stand in double quotes", span, "in single quotes", fix=fix)
+    return _error("F0108", "strings stand in double quotes", span, "other quotes", fix=fix)
 
 
 def bad_escape(escape: str, span: Span) -> Diagnostic:
@@ -163,11 +163,7 @@ def value_missing(span: Span) -> Diagnostic:
     return _error("F0120", "a value is missing", span, "nothing follows on this line")
 
 
-def keyword_misspelt(word: str, span: Span, keywords: Iterable[str]) -> Diagnostic | None:
-    """None when no keyword that could stand there is close."""
-    found = closest(word, keywords)
-    if found is None:
-        return None
+def keyword_misspelt(word: str, span: Span, found: str) -> Diagnostic:
     return _error(
         "F0121",
         f"`{word}` is no word of the language",

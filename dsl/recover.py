@@ -9,6 +9,7 @@ on the same line within three tokens is a consequence of the first and is not re
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,11 @@ from lark import Lark, Token, Tree, UnexpectedToken
 from . import faults, hints, tables
 from .diagnostics import Diagnostic
 from .spans import Source, Span
+from .suggest import closest
 from .tokens import END, described, expected, span, words
 
 _DEEPEST = 100
-_MOST_ERRORS = 100
+_MOST_ERRORS = 50
 
 _OPENING = {"LBRACE", "LSQB", "LPAR"}
 _CLOSING = {"RBRACE", "RSQB", "RPAR"}
@@ -71,7 +73,7 @@ class _Run:
     damaged: bool = False
     _state: Any = None
     _tokens: Iterator[Token] = field(default_factory=lambda: iter(()))
-    _ahead: Token | None = None
+    _ahead: deque[Token] = field(default_factory=deque)
     _last: Token | None = None
     _before_last: Token | None = None
     _fed: int = 0
@@ -80,13 +82,14 @@ class _Run:
     _depth: int = 0
     _open: list[_Open] = field(default_factory=list)
     _suspect: _Suspect | None = None
+    # A string or a script without an end has swallowed braces: what is said about braces after it would be wrong.
+    _swallowed: bool = False
 
     def parse(self) -> Tree[Token] | None:
         interactive = self.parser.parse_interactive(self.source.text)
         self._state = interactive.parser_state
         lexer: Any = interactive.lexer_thread
         self._tokens = words(lexer.lex(self._state))
-        self._ahead = next(self._tokens, None)
         try:
             while True:
                 token = self._next()
@@ -100,12 +103,23 @@ class _Run:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _next(self) -> Token:
-        token = self._ahead
-        if token is None:
-            at = len(self.source.text.rstrip())
-            return Token(END, "", at, end_pos=at, line=self.source.position(at).line)
-        self._ahead = next(self._tokens, None)
-        return token
+        if self._ahead:
+            return self._ahead.popleft()
+        token = next(self._tokens, None)
+        if token is not None:
+            return token
+        at = len(self.source.text.rstrip())
+        return Token(END, "", at, line=self.source.position(at).line, end_pos=at)
+
+    def _peek(self) -> Token | None:
+        self._following()
+        return self._ahead[0] if self._ahead else None
+
+    def _following(self, count: int = 2) -> list[str]:
+        """The kinds of the next tokens, fewer at the end of the file."""
+        while len(self._ahead) < count and (token := next(self._tokens, None)) is not None:
+            self._ahead.append(token)
+        return [token.type for token, _ in zip(self._ahead, range(count), strict=False)]
 
     def _take(self, token: Token) -> None:
         if token.type == "NAME" and token in tables.RESERVED:
@@ -122,6 +136,10 @@ class _Run:
         self._shifted(token)
 
     def _shifted(self, token: Token) -> None:
+        if token.type in ("BAD_STRING", "BAD_RAW") and ("{" in token or "}" in token):
+            self._swallowed = self.damaged = True
+        elif token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
+            self._edition(token)
         if token.type in _OPENING:
             self._depth += 1
             if self._depth > _DEEPEST:
@@ -175,41 +193,73 @@ class _Run:
     def _repair(self, token: Token) -> None:
         if self._finished():
             self._after_flow(token)
-        following = self._ahead.type if self._ahead else END
+        if self._respell(token):
+            return
         stack = self._state.state_stack
-        if token in tables.KEYWORDS and self._welcome(stack, "NAME", following):
+        if token in tables.KEYWORDS and self._welcome(stack, "NAME", *self._following(1)):
             self._report(faults.keyword_as_name(token, span(token)), token)
             self._feed(_made("NAME", token, str(token)))
             return
         missing_value = self._missing_value(token)
         report = missing_value or self._unexpected(token)
-        if missing_value is None:
-            for kind in _INSERTED:
-                if self._welcome(stack, kind, token.type, following):
-                    self._report_insertion(kind, token, report)
-                    self.damaged = self.damaged or kind == "NAME"
-                    self._feed(_made(kind, token))
-                    self._feed(token)
-                    return
-            if token.type in _DROPPED and self._welcome(stack, following):
-                self._report(report, token)
-                return
+        if missing_value is None and (self._insert(token, 2, report) or self._drop(token, report)):
+            return
+        if missing_value is None and self._insert(token, 1, report):
+            return
         self._report(report, token)
         self._skip(token)
 
-    def _report_insertion(self, kind: str, token: Token, report: Diagnostic) -> None:
-        if kind == "RBRACE" and self._open:
-            opened = self._open[-1]
-            report = faults.not_closed(span(opened.token), opened.opens, described(token), span(token), None)
+    def _respell(self, token: Token) -> bool:
+        """Take a misspelt keyword, this token or the name just read, for the keyword."""
+        stack, last = self._state.state_stack, self._last
+        if token.type == "NAME" and (found := self._keyword_like(token, stack, self._following())):
+            self._report(faults.keyword_misspelt(token, span(token), found), token)
+            self._feed(_made(found.upper(), token, found))
+            return True
+        if last is None or last.type != "NAME" or not self._is_first(last):
+            return False
+        found = self._keyword_like(last, stack[:-1], [token.type, *self._following(1)])
+        if found is None:
+            return False
+        self._report(faults.keyword_misspelt(last, span(last), found), last)
+        del stack[-1], self._state.value_stack[-1]
+        self._state.feed_token(_made(found.upper(), last, found))
+        self._feed(token)
+        return True
+
+    def _keyword_like(self, word: Token, stack: list[Any], following: list[str]) -> str | None:
+        fitting = [kind.lower() for kind in self._accepts(stack) if self._welcome(stack, kind, *following)]
+        words_ = sorted(kind for kind in fitting if kind in tables.KEYWORDS)
+        alias = tables.KEYWORD_ALIASES.get(word.lower())
+        return alias if alias in words_ else closest(word, words_)
+
+    def _insert(self, token: Token, ahead: int, report: Diagnostic) -> bool:
+        following = self._following(ahead)
+        for kind in _INSERTED:
+            if self._welcome(self._state.state_stack, kind, token.type, *following):
+                if kind == "RBRACE" and self._open:
+                    opened = self._open[-1]
+                    found = described(token)
+                    report = faults.not_closed(span(opened.token), opened.opens, found, span(token), None)
+                self._report(report, token)
+                self.damaged = self.damaged or kind == "NAME"
+                self._feed(_made(kind, token))
+                self._feed(token)
+                return True
+        return False
+
+    def _drop(self, token: Token, report: Diagnostic) -> bool:
+        if token.type not in _DROPPED or not self._welcome(self._state.state_stack, *self._following()):
+            return False
         self._report(report, token)
+        return True
 
     def _skip(self, token: Token) -> None:
         """Go on at a line that can be read, taking back what was begun."""
         self.damaged = True
         depth = 0
         while token.type != END:
-            following = self._ahead.type if self._ahead else END
-            if depth == 0 and self._opens_line(token) and self._unwind(token.type, following):
+            if depth == 0 and self._opens_line(token) and self._unwind(token.type, *self._following(1)):
                 self._take(token)
                 return
             if token.type == "LBRACE":
@@ -221,7 +271,7 @@ class _Run:
         raise _Stop
 
     def _opens_line(self, token: Token) -> bool:
-        following = self._ahead.type if self._ahead else END
+        following = "".join(self._following(1))
         if token.type in ("IN", "IF", "ON", "MAIN"):
             return self._is_first(token) or following in ("LBRACE", "NAME")
         if token.type in ("RUN", "OUT", "SECRET"):
@@ -275,7 +325,11 @@ class _Run:
 
     def _report(self, diagnostic: Diagnostic, token: Token) -> None:
         line = token.line or 0
-        if line != self._error_line or self._fed >= 3:
+        about_braces = diagnostic.code in ("F0102", "F0103")
+        after_bad_text = self._last is not None and self._last.type in ("BAD_STRING", "BAD_RAW")
+        if after_bad_text or (about_braces and self._swallowed):
+            pass  # it has swallowed what is missing here
+        elif line != self._error_line or self._fed >= 3:
             self.diagnostics.append(diagnostic)
             self._errors += 1
         self._error_line, self._fed = line, 0
@@ -283,25 +337,14 @@ class _Run:
             self.diagnostics.append(faults.too_many_errors(span(token)))
             raise _Stop
 
-    def _accepts(self) -> set[str]:
-        stack = self._state.state_stack
+    def _accepts(self, stack: list[Any]) -> set[str]:
         kinds = self._state.parse_conf.states[stack[-1]]
         return {kind for kind in kinds if kind.isupper() and self._welcome(stack, kind)}
 
     def _unexpected(self, token: Token) -> Diagnostic:
-        accepts = self._accepts()
-        if token.type == "NAME" and self._is_first(token):
-            misspelt = faults.keyword_misspelt(token, span(token), {kind.lower() for kind in accepts})
-            if misspelt:
-                return misspelt
         if self._last is None:
             return faults.no_flow(span(token))
-        if self._last.type == "NAME" and self._ahead is not None and self._is_first(self._last):
-            # `stp train {`: the word before the one that does not fit.
-            line = {"in", "out", "env", "run", "call", "after", "step", "param", "defaults", "secret", "schedule"}
-            misspelt = faults.keyword_misspelt(self._last, span(self._last), line)
-            if misspelt and "EQUAL" in accepts:
-                return misspelt
+        accepts = self._accepts(self._state.state_stack)
         return faults.unexpected(
             expected(accepts), described(token), span(token), hints.syntax(self._before_last, self._last, token)
         )
@@ -321,25 +364,37 @@ class _Run:
         self._report(faults.text_after_flow(described(token), span(token), span(self._last), second=second), token)
         raise _Stop
 
+    def _edition(self, token: Token) -> None:
+        if token != str(tables.EDITION):
+            # What else is odd may be good in that edition.
+            self.diagnostics = [faults.unknown_edition(str(token), span(token))]
+            raise _Stop
+
     def _reserved(self, token: Token) -> None:
         self._report(faults.reserved_word(token, span(token)), token)
-        following = self._ahead.type if self._ahead else END
-        if self._welcome(self._state.state_stack, "NAME", following):
+        if self._welcome(self._state.state_stack, "NAME", *self._following()):
             self._feed(token)
             return
         self._skip(token)
 
     def _bad_character(self, token: Token) -> None:
         self._report(faults.bad_character(token, span(token), hints.character(token)), token)
-        if token.startswith(("//", "/*")) or (
-            token.value == "/" and self._ahead is not None and self._ahead.type == "STAR"
-        ):
+        following = self._peek()
+        is_star = following is not None and following.type == "STAR"
+        if token.startswith(("//", "/*")) or (token.value == "/" and is_star):
             # Meant as a comment.
-            while self._ahead is not None and self._ahead.line == token.line:
-                self._ahead = next(self._tokens, None)
+            while following is not None and following.line == token.line:
+                self._next()
+                following = self._peek()
             return
-        following = self._ahead.type if self._ahead else END
-        if self._welcome(self._state.state_stack, "BAD_CHAR", following):
+        stack, kinds = self._state.state_stack, self._following()
+        if following is not None and following.type == "NAME" and following.start_pos == token.end_pos:
+            # `$name`: one value, and one message about it.
+            if self._welcome(stack, "BAD_CHAR", *self._following(3)[1:]):
+                self._next()
+                self._feed(token)
+                return
+        if not self._welcome(stack, *kinds) and self._welcome(stack, "BAD_CHAR", *kinds):
             self._feed(token)
 
     # --- where braces stand -------------------------------------------------------------------------------------------

@@ -52,6 +52,24 @@ KEYWORDS = frozenset(
 # Kept free for later editions, so that no file breaks when they come.
 RESERVED = frozenset({"import", "packages", "template", "trigger", "while"})
 
+# What other languages call it.
+KEYWORD_ALIASES = {
+    "cmd": "run",
+    "command": "run",
+    "depends_on": "after",
+    "environment": "env",
+    "input": "in",
+    "inputs": "in",
+    "job": "step",
+    "needs": "after",
+    "outputs": "out",
+    "parameter": "param",
+    "pipeline": "flow",
+    "stage": "step",
+    "task": "step",
+    "workflow": "flow",
+}
+
 SCRIPT_LANGUAGES = ("bash", "python")
 TARGETS = ("argo", "sfn", "local")
 
