@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import documents
-from .errors import InvalidDocumentError, UnsupportedField
+from .errors import InvalidDocumentError
 from .jobset import JobSet
 from .pods import Pod, PodSpec, random_address
 from .schemas import validate_strict
@@ -61,7 +61,7 @@ class Cluster:
         self.workflows: list[Workflow] = []
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self._holds: list[Hold] = []
-        self._fault: BaseException | None = None
+        self.fault: BaseException | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="argo-engine", daemon=True)
 
@@ -79,8 +79,8 @@ class Cluster:
         self._thread.join(timeout=60)
         for pod in self.pods:
             pod.destroy()
-        if self._fault is not None:
-            raise self._fault
+        if self.fault is not None:
+            raise self.fault
 
     # Documents and workflows
 
@@ -195,14 +195,13 @@ class Cluster:
             with self.lock:
                 try:
                     self._tick()
-                except UnsupportedField as fault:
-                    self._blame(fault)
                 except Exception as fault:
                     self._blame(fault)
+                    return
 
     def _blame(self, fault: BaseException) -> None:
-        """A fault outside of any workflow's own tick (a JobSet's pod, for example) ends them all."""
-        self._fault = fault
+        """A fault outside of any workflow's own tick (a JobSet's pod, for example) ends them all, and the engine."""
+        self.fault = fault
         for workflow in self.workflows:
             if not workflow.done:
                 workflow.fault, workflow.phase = fault, "Error"

@@ -97,7 +97,7 @@ ACCESS_KINDS = ("ServiceAccount", "Role", "RoleBinding")
 KINDS = ("WorkflowTemplate", "CronWorkflow", *ACCESS_KINDS)
 
 
-class KubernetesLoader(yaml.SafeLoader):
+class KubernetesLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml if it is there
     """YAML as the API server reads it."""
 
 

@@ -16,7 +16,7 @@ that the test did not give.
 from __future__ import annotations
 
 import contextlib
-import json
+import marshal
 import os
 import random
 import re
@@ -147,10 +147,9 @@ class Pod:
         root = self.folder / "root"
         root.mkdir(exist_ok=True)
         where = container.get("workingDir")
-        spec = self.folder / "pod.json"
-        spec.write_text(json.dumps({
-            "command": self.command, "env": self.environment, "cwd": self._place(where) if where else str(root),
-        }))  # fmt: skip
+        spec = self.folder / "spec"
+        cwd = self._place(where) if where else str(root)
+        spec.write_bytes(marshal.dumps({"command": self.command, "env": self.environment, "cwd": cwd}))
         reader, writer = os.pipe()
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
@@ -172,7 +171,6 @@ class Pod:
             return
         with contextlib.suppress(ProcessLookupError):
             self.kill(signal.SIGTERM)
-            self.kill(signal.SIGCONT)
 
     @property
     def terminating(self) -> bool:

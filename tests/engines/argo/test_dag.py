@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -212,6 +214,28 @@ LOOP = """
       when: "{{= asInt(inputs.parameters.i) < LAST }}"
       arguments: {parameters: [{name: i, value: "{{= asInt(inputs.parameters.i) + 1 }}"}]}
 """
+
+
+def test_the_spec_bounds_the_pods_of_the_whole_workflow(cluster: Cluster) -> None:
+    wait = sh("wait", "sleep 0.1")
+    tasks = "".join(f"- {{name: t{i}, template: wait}}\n" for i in range(4))
+    workflow = run(cluster, tasks, wait, spec="parallelism: 1")
+    pods = [node.pods[0] for node in workflow.nodes[1:]]
+    assert all(later.created >= (earlier.finished or 0) for earlier, later in pairwise(pods))
+
+
+def test_results_of_a_fan_out_are_those_of_the_items_that_succeeded(cluster: Cluster) -> None:
+    item = sh("item", "echo v$I > $0; test $I != 1", inputs={"parameters": [{"name": "i"}]},
+              container={"env": [{"name": "I", "value": "{{inputs.parameters.i}}"}], "args": ["/tmp/o"]},
+              outputs={"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]})
+    take = sh("take", "echo '{{inputs.parameters.v}}'", inputs={"parameters": [{"name": "v"}]})
+    workflow = run(cluster, fan(3) + """
+- name: take
+  template: take
+  depends: f.Failed
+  arguments: {parameters: [{name: v, value: "{{tasks.f.outputs.parameters.o}}"}]}
+""", item + take)
+    assert json.loads(workflow.node("take").pods[0].logs()) == ["v0", "v2"]  # position 1 is not item 1
 
 
 def test_a_dag_may_call_itself(cluster: Cluster) -> None:

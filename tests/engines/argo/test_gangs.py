@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from .jobset import JobSet
 from .samples import DISRUPTION_RULES, RESTART_ON_DISRUPTION, flow, gang, job, jobset
 from .workflow import Workflow
 
+SAYS_FAILED = "status.terminalState == Failed"
 FOREVER = "trap 'exit 1' TERM; while :; do sleep 0.05; done"
 FIRST_FAILS = f"test $JOB_COMPLETION_INDEX != 0 || exit 5; {FOREVER}"
 
@@ -126,6 +128,20 @@ def test_a_failed_worker_is_looked_at_before_the_finished_head(cluster: Cluster)
     run(cluster, head_and_workers("sleep 0.3", "exit 1"), "Failed")
 
 
+def test_a_failure_seen_together_with_a_success_counts(tmp_path: Path) -> None:
+    idle = Cluster(tmp_path, base_env={})
+    idle.hold_pods(lambda pod: True)
+    made = idle.create_jobset(head_and_workers("true", "true"), None)
+    assert made
+    made.reconcile(idle)
+    assert [pod.phase for pod in made.pods] == ["Pending"] * 3
+    for pod, phase in zip(made.pods, ("Succeeded", "Failed", "Succeeded"), strict=True):
+        pod.phase = phase
+    made.reconcile(idle)
+    made.reconcile(idle)
+    assert made.terminal_state == "Failed"
+
+
 def test_without_a_success_policy_every_job_has_to_complete(cluster: Cluster) -> None:
     run(cluster, jobset(("head", job("true", 1)), ("worker", job("sleep 0.3", 2))))
     assert all(pod.phase == "Succeeded" for pod in cluster.pods)
@@ -155,10 +171,10 @@ def test_a_restart_creates_every_rank_again_once_the_old_ones_are_gone(cluster: 
 
 def test_a_blocking_restart_waits_for_every_job(cluster: Cluster) -> None:
     env = [field("A", "metadata.annotations['jobset.sigs.k8s.io/restart-attempt']")]
-    slow = "trap 'sleep 0.4; exit 1' TERM; while :; do sleep 0.05; done"
+    slow = "trap 'sleep 0.2; exit 1' TERM; while :; do sleep 0.05; done"
     for strategy, waits in (("Recreate", False), ("BlockingRecreate", True)):
         manifest = jobset(
-            ("head", job(ONCE.format(first="sleep 0.4; exit 1"), 1, pod={"env": env})),
+            ("head", job(ONCE.format(first="sleep 0.3; exit 1"), 1, pod={"env": env})),
             ("worker", job(ONCE.format(first=slow), 1, pod={"env": env})),
             name=strategy.lower(), failurePolicy={"maxRestarts": 1, "restartStrategy": strategy},
         )  # fmt: skip
@@ -257,6 +273,20 @@ def test_without_conditions_the_node_ends_at_once(cluster: Cluster) -> None:
     cluster.apply(flow("- " + json.dumps({"name": "main", "resource": body})))
     assert cluster.submit("sample").wait(30) == "Succeeded"
     assert cluster.jobsets[0].active
+
+
+@pytest.mark.parametrize(
+    ("conditions", "phase"),
+    [
+        ({"failureCondition": "status.restarts == 7,status.terminalState == Failed"}, "Failed"),  # any of them fails
+        ({"successCondition": "status.restarts == 0,status.terminalState == Failed"}, "Succeeded"),  # all have to hold
+        ({"successCondition": "status.restarts != 1,status.nothing != 1", "failureCondition": SAYS_FAILED}, "Failed"),
+    ],
+)
+def test_parts_of_a_condition(cluster: Cluster, conditions: dict[str, str], phase: str) -> None:
+    body = {"action": "create", "manifest": json.dumps(jobset(("node", job("exit 1", 1)))), **conditions}
+    cluster.apply(flow("- " + json.dumps({"name": "main", "resource": body})))
+    assert cluster.submit("sample").wait(30) == phase
 
 
 def test_a_set_that_disappears_is_a_failure(cluster: Cluster) -> None:
@@ -358,6 +388,12 @@ def test_a_delete_is_refused(cluster: Cluster, flags: list[str]) -> None:
     cluster.apply(flow("- " + json.dumps({"name": "main", "resource": {"action": "delete", "flags": flags}})))
     with pytest.raises(UnsupportedField, match="flags"):
         cluster.submit("sample").wait(30)
+
+
+def test_a_fault_in_a_pod_of_a_gang_reaches_the_test(cluster: Cluster) -> None:
+    env = [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "db", "key": "nope"}}}]
+    with pytest.raises(UnsupportedField, match="no secret db/nope"):
+        run(cluster, jobset(("node", job("true", 1, pod={"env": env}))))
 
 
 def test_two_documents_in_a_manifest_are_an_error(cluster: Cluster) -> None:

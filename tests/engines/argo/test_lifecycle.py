@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from . import shim
 from .cluster import Cluster
 from .errors import UnsupportedField
 from .samples import flow, gang, job, jobset, one, sh
@@ -40,6 +41,15 @@ def test_the_exit_handler_knows_how_it_went(cluster: Cluster, script: str, phase
     workflow = cluster.submit("sample")
     assert workflow.wait(30) == phase
     assert exit_log(workflow) == phase
+
+
+def test_the_exit_handler_is_told_what_failed_as_quoted_json(cluster: Cluster) -> None:
+    leave = sh("leave", "printf %s \"$F\"", container={"env": [{"name": "F", "value": "{{workflow.failures}}"}]})
+    cluster.apply(flow(sh("main", "exit 3") + leave, spec=ON_EXIT))
+    workflow = cluster.submit("sample")
+    workflow.wait(30)
+    failures = json.loads(json.loads(exit_log(workflow)))
+    assert [(f["phase"], f["templateName"]) for f in failures] == [("Failed", "main")]
 
 
 def test_a_failed_exit_handler_fails_a_workflow_that_had_succeeded(cluster: Cluster) -> None:
@@ -185,6 +195,11 @@ def test_a_stopped_process_is_killed_too(cluster: Cluster) -> None:
     cluster.pods[0].kill(19)  # SIGSTOP
     workflow.terminate()
     assert workflow.wait(30) == "Failed"
+
+
+def test_the_parent_of_a_process_without_the_kernels_list_of_children() -> None:
+    assert shim.parent(str(os.getpid())) == os.getppid()
+    assert shim.parent("0") == 0
 
 
 # The engine's own faults

@@ -100,6 +100,7 @@ class Workflow:
         self.fault: BaseException | None = None
         self.shutdown = ""
         self.roots: list[Node] = []
+        self.leaves = 0  # running containers and resources, which the spec's parallelism bounds
         self._deadline_passed = False
         self._home = Templates(cluster, template)
         spec = copy.deepcopy({k: v for k, v in self._home.spec.items() if k not in ("templates", "templateDefaults")})
@@ -116,6 +117,7 @@ class Workflow:
         self.spec = replace(spec, self.globals)
         deadline = self.spec.get("activeDeadlineSeconds")
         self.deadline = None if deadline is None else self.created + float(deadline) * cluster.deadline_scale
+        self.slots = self.spec.get("parallelism")
         self._steps = self._main()
 
     # For tests
@@ -145,6 +147,7 @@ class Workflow:
                 raise TimeoutError(f"workflow {self.name} is {self.phase} after {timeout} s\n{self.describe()}")
             time.sleep(0.005)
         if self.fault is not None:
+            self.cluster.fault = None  # shown here, so `close` need not raise it again
             raise self.fault
         return self.phase
 
@@ -276,18 +279,23 @@ class Workflow:
     def _run(
         self, node: Node, template: Mapping[str, Any], kind: str, home: Templates, exit_: bool
     ) -> Iterator[None]:
+        if kind in POD_KINDS:
+            while self.slots is not None and self.leaves >= int(self.slots) and not self.stopping(exit_):
+                yield
         if stopped := self.stop_message(exit_):
             node.end("Failed", stopped)
         elif kind == "dag":
             yield from Dag(self, node, template, home, exit_).run()
         elif kind == "suspend":
             yield from self._suspend(node, template, exit_)
-        elif kind == "resource":
-            leftovers(template["resource"], f"template {template['name']}.resource")
-            yield from run_resource(self, node, template, exit_)
         else:
-            leftovers(template["container"], f"template {template['name']}.container")
-            yield from self._container(node, template, exit_)
+            leftovers(template[kind], f"template {template['name']}.{kind}")
+            self.leaves += 1
+            try:
+                body = run_resource(self, node, template, exit_) if kind == "resource" else None
+                yield from body or self._container(node, template, exit_)
+            finally:
+                self.leaves -= 1
 
     def _suspend(self, node: Node, template: Mapping[str, Any], exit_: bool) -> Iterator[None]:
         path = f"template {template['name']}.suspend.duration"
