@@ -22,7 +22,7 @@ from typing import Any, Self
 from . import documents
 from .errors import InvalidDocumentError
 from .jobset import JobSet
-from .pods import Pod, PodSpec, random_address
+from .pods import Pod, PodSpec, Stored, random_address
 from .schemas import validate_strict
 from .workflow import Workflow
 
@@ -48,12 +48,14 @@ class Cluster:
         *,
         base_env: Mapping[str, str],
         secrets: Mapping[str, Mapping[str, str]] | None = None,
+        config_maps: Mapping[str, Mapping[str, str]] | None = None,
         namespace: str = "test",
         clock_scale: float = 1.0,
         deadline_scale: float = 1.0,
         grace_cap: float = 5.0,
     ) -> None:
-        self.workdir, self.base_env, self.secrets, self.namespace = workdir, dict(base_env), secrets or {}, namespace
+        self.workdir, self.base_env, self.namespace = workdir, dict(base_env), namespace
+        self.stored = Stored(secrets or {}, config_maps or {})
         self.clock_scale, self.deadline_scale, self.grace_cap = clock_scale, deadline_scale, grace_cap
         self.lock = threading.RLock()
         self.pods: list[Pod] = []
@@ -188,7 +190,7 @@ class Cluster:
 
     def _start(self, pod: Pod) -> None:
         if not any(hold.matches(pod) and not hold.released for hold in self._holds):
-            pod.start(self.base_env, self.secrets)
+            pod.start(self.base_env, self.stored)
 
     def _loop(self) -> None:
         while not self._closing.wait(TICK):

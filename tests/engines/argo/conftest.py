@@ -15,9 +15,10 @@ from .cluster import Cluster
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     base_env = {"PATH": os.environ["PATH"]}
-    secrets = {"db": {"password": "tiger"}}
+    secrets, config_maps = {"db": {"password": "tiger"}}, {"place": {"url": "file:///store"}}
     with Cluster(
-        tmp_path / "c", base_env=base_env, secrets=secrets, clock_scale=0.05, deadline_scale=0.5, grace_cap=0.5
+        tmp_path / "c", base_env=base_env, secrets=secrets, config_maps=config_maps,
+        clock_scale=0.05, deadline_scale=0.5, grace_cap=0.5,
     ) as cluster:  # fmt: skip
         yield cluster
     left = [pod.name for pod in cluster.pods if pod.pid is not None and psutil.pid_exists(pod.pid)]

@@ -10,7 +10,7 @@ folder, and a command, argument or environment value that is such a path, or lie
 the program cannot know in this way is refused.
 
 Refuses fields outside the allow-lists (`documents.py`), field references other than those listed here, and secrets
-that the test did not give.
+and config maps that the test did not give.
 """
 
 from __future__ import annotations
@@ -55,6 +55,14 @@ def random_suffix() -> str:
 def random_address() -> str:
     """Own loopback address. Random, because other engines and other tests run on the same machine."""
     return f"127.{random.randint(64, 127)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Objects that the test put into the cluster: name -> key -> text."""
+
+    secrets: Mapping[str, Mapping[str, str]]
+    config_maps: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +144,12 @@ class Pod:
 
     # Used by the engine only
 
-    def start(self, base_env: Mapping[str, str], secrets: Mapping[str, Mapping[str, str]]) -> None:
+    def start(self, base_env: Mapping[str, str], stored: Stored) -> None:
         check_pod(self.definition.spec, self.definition.path)
         self.folder.mkdir(parents=True)
         container = self.definition.spec["containers"][0]
         self._mounts = self._place_volumes(container)
-        self.environment = self._environment(container, base_env, secrets)
+        self.environment = self._environment(container, base_env, stored)
         words = [*container["command"], *container.get("args", [])]
         self.command = [self._place(expand(word, self.environment)) for word in words]
         root = self.folder / "root"
@@ -250,7 +258,7 @@ class Pod:
         return text
 
     def _environment(
-        self, container: Mapping[str, Any], base_env: Mapping[str, str], secrets: Mapping[str, Mapping[str, str]]
+        self, container: Mapping[str, Any], base_env: Mapping[str, str], stored: Stored
     ) -> dict[str, str]:
         known = {
             **base_env,
@@ -261,21 +269,20 @@ class Pod:
         # Kubernetes lets a value refer only to variables declared before it, so the order of the list counts.
         for entry in container.get("env", []):
             if "valueFrom" in entry:
-                known[entry["name"]] = self._value_from(entry, secrets)
+                known[entry["name"]] = self._value_from(entry, stored)
             else:
                 known[entry["name"]] = self._place(expand(entry.get("value", ""), known))
         return known
 
-    def _value_from(self, entry: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]]) -> str:
+    def _value_from(self, entry: Mapping[str, Any], stored: Stored) -> str:
         where = f"{self.definition.path}.env[{entry['name']}]"
         source = entry["valueFrom"]
-        if "secretKeyRef" in source:
-            reference = source["secretKeyRef"]
-            try:
-                return secrets[reference["name"]][reference["key"]]
-            except KeyError:
-                wanted = f"{reference['name']}/{reference['key']}"
-                raise UnsupportedField(where, f"the test gave no secret {wanted}") from None
+        for kind, objects in (("secretKeyRef", stored.secrets), ("configMapKeyRef", stored.config_maps)):
+            if kind in source:
+                name, key = source[kind]["name"], source[kind]["key"]
+                if key not in objects.get(name, {}):
+                    raise UnsupportedField(where, f"{kind}: the test gave no {name}/{key}")
+                return objects[name][key]
         path = source["fieldRef"]["fieldPath"]
         plain = {
             "metadata.name": self.name, "metadata.namespace": self.definition.namespace, "metadata.uid": self.uid,

@@ -66,12 +66,18 @@ def test_every_pod_has_an_address_of_its_own(cluster: Cluster) -> None:
     assert all(address.startswith("127.") for address in addresses)
 
 
-def test_a_secret_comes_from_the_test(cluster: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "key", "value"),
+    [("secretKeyRef", "db", "password", "tiger"), ("configMapKeyRef", "place", "url", "file:///store")],
+)
+def test_secrets_and_config_maps_come_from_the_test(
+    cluster: Cluster, kind: str, name: str, key: str, value: str
+) -> None:
     def env(key: str) -> list[object]:
-        return [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "db", "key": key}}}]
+        return [{"name": "S", "valueFrom": {kind: {"name": name, "key": key}}}]
 
-    assert log(run(cluster, one("echo $S", container={"env": env("password")}))) == "tiger\n"
-    with pytest.raises(UnsupportedField, match="no secret db/nope"):
+    assert log(run(cluster, one("echo $S", container={"env": env(key)}))) == value + "\n"
+    with pytest.raises(UnsupportedField, match=f"{kind}: the test gave no {name}/nope"):
         run(cluster, one("echo $S", container={"env": env("nope")}))
 
 

@@ -68,7 +68,8 @@ CASES: list[tuple[str, str]] = [
     (container(envFrom=[{"secretRef": {"name": "a"}}]), "envFrom"),
     (container(lifecycle={"preStop": {"exec": {"command": ["a"]}}}), "lifecycle"),
     (container(livenessProbe={"exec": {"command": ["a"]}}), "livenessProbe"),
-    (container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}]), "configMapKeyRef"),
+    (container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b", "optional": True}}}]),
+     "optional"),
     (container(env=[{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "a"}}}]), "resourceFieldRef"),
     (container(volumeMounts=[{"name": "a", "mountPath": "/a", "subPath": "b"}]), "subPath"),
     # tasks

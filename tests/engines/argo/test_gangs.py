@@ -392,7 +392,7 @@ def test_a_delete_is_refused(cluster: Cluster, flags: list[str]) -> None:
 
 def test_a_fault_in_a_pod_of_a_gang_reaches_the_test(cluster: Cluster) -> None:
     env = [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "db", "key": "nope"}}}]
-    with pytest.raises(UnsupportedField, match="no secret db/nope"):
+    with pytest.raises(UnsupportedField, match="gave no db/nope"):
         run(cluster, jobset(("node", job("true", 1, pod={"env": env}))))
 
 
