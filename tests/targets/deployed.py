@@ -1,7 +1,7 @@
 """Compiled flows on the engines: compile with the command line, put the bundle where a deployment puts it, run.
 
-`compile_flow` runs the real `flowc compile`. `on_argo` and `on_sfn` execute what came out and give the values that every
-step committed; so does `locally`, which runs the flow with `flowc run`. Values of files are their digests.
+`compile_flow` runs the real `flowc compile`. `on_argo` and `on_sfn` execute what came out; `values` gives what every
+step committed, as `locally` does for `flowc run`. Values of files are their digests.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def test_a_gang_that_fails_for_good_fails_the_workflow_and_says_where(tmp_path: 
     assert record is not None
     told = json.loads(record)
     assert (told["node"], told["exit_code"], told["last_lines"]) == (1, 5, ["bad luck"])
-    assert [jobset.deleted for jobset in cluster.jobsets] == [True], "the exit handler removes the JobSets of a failed run"
+    assert [jobset.deleted for jobset in cluster.jobsets] == [True], "the exit handler removes it"
 
 
 def test_a_gang_that_fails_for_good_fails_the_execution_and_says_where(tmp_path: Path, aws: Aws) -> None:
