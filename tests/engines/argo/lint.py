@@ -170,7 +170,10 @@ class _Spec:
         if kinds[0] == "container":
             yield from self._container(template, path)
         if kinds[0] == "resource":
-            yield from self._resource(template["resource"], f"{path}.resource")
+            declared = (template.get("inputs") or {}).get("parameters") or []
+            inputs = {f"inputs.parameters.{p['name']}": sampled(str(p.get("value", p.get("default", "2"))), {})
+                      for p in declared}  # fmt: skip
+            yield from self._resource(template["resource"], inputs, f"{path}.resource")
         body = {key: value for key, value in template.items() if key != "dag"}
         yield from self._tags(body, self._scope(template), path)
 
@@ -324,7 +327,7 @@ class _Spec:
             if mount["name"] not in [volume["name"] for volume in shared]:
                 yield f"{path}.container.volumeMounts: unknown volume {mount['name']!r}"
 
-    def _resource(self, resource: Json, path: str) -> Iterator[str]:
+    def _resource(self, resource: Json, inputs: Mapping[str, str], path: str) -> Iterator[str]:
         action = resource.get("action")
         if action not in ("get", "create", "apply", "delete", "replace", "patch"):
             yield f"{path}.action: unknown {action!r}"
@@ -338,7 +341,7 @@ class _Spec:
             yield f"{path}: needs one of manifest and manifestFrom"
         if "manifest" in resource:
             try:
-                manifest = yaml.safe_load(sampled(resource["manifest"]))
+                manifest = yaml.safe_load(sampled(resource["manifest"], inputs))
             except yaml.YAMLError as error:
                 yield f"{path}.manifest: is not YAML: {str(error).splitlines()[0]}"
                 return
@@ -351,16 +354,16 @@ class _Spec:
                 return  # not even the shape of a JobSet, which the schema has said
 
 
-def sampled(text: str) -> str:
-    """The text with a value in place of every tag: "2" for each name, so that `asInt(x) - 1` still counts a pod."""
+def sampled(text: str, inputs: Mapping[str, str]) -> str:
+    """The text with a value in place of every tag: an input's own, else "2", with which `asInt(x) - 1` counts a pod."""
 
     def value(match: re.Match[str]) -> str:
         tag = match[1]
         if not tag.startswith("="):
-            return "2"
+            return go_quote(inputs.get(tag.strip(), "2"))
         try:
             tree = expressions.parse(tag[1:])
-            known = {".".join(path): "2" for path in expressions.names(tree)}
+            known = {name: inputs.get(name, "2") for name in map(".".join, expressions.names(tree))}
             result = expressions.evaluate(tree, known)
         except (UnsupportedField, ExpressionError):
             return "2"

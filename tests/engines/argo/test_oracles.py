@@ -156,6 +156,15 @@ def test_lint_looks_into_the_manifest_with_sample_values() -> None:
     assert any("explicit Never" in fault for fault in lint([template]))
 
 
+def test_lint_follows_an_input_into_the_manifest() -> None:
+    template = json.loads(one("true"))
+    body = jobset(("node", job("true")), name="{{=inputs.parameters.set}}", labels={"n": "{{inputs.parameters.set}}"})
+    for name, fault in (("f-{{=sprig.trunc(4, workflow.uid)}}", None), ("F-{{retries}}", "RFC 1035")):
+        leaf = json.loads(gang(body, retryStrategy={"limit": "1"})[2:])
+        template["spec"]["templates"] = [{**leaf, "inputs": {"parameters": [{"name": "set", "value": name}]}}]
+        assert [f for f in lint([template]) if "RFC 1035" in f] == [f for f in lint([template]) if fault]
+
+
 def cron(**fields: Any) -> dict[str, Any]:
     spec = {"schedules": ["0 3 * * *"], "timezone": "UTC", "workflowSpec": {"workflowTemplateRef": {"name": "sample"}}}
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "metadata": {"name": fields.pop("name", "n")},
