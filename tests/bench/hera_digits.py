@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from hera.workflows import DAG, Container, Parameter, WorkflowTemplate
+from hera.workflows import DAG, Container, Parameter, Task, WorkflowTemplate
 
 IMAGE = "registry.example.com/digits:1"
 NEEDS = {
@@ -18,15 +18,11 @@ NEEDS = {
 def build() -> str:
     parameters = [Parameter(name="epochs", value="12"), Parameter(name="lr", value="0.01")]
     with WorkflowTemplate(name="digits", entrypoint="main", arguments=parameters) as template:
-        containers = {
-            name: Container(name=name, image=IMAGE, command=["python", "-m", "flowc.runtime", "step", name])
-            for name in NEEDS
-        }
+        for name in NEEDS:
+            Container(name=name, image=IMAGE, command=["python", "-m", "flowc.runtime", "step", name])
         with DAG(name="main"):
-            tasks = {name: container(name=name) for name, container in containers.items()}
             for name, needs in NEEDS.items():
-                for need in needs:
-                    tasks[need] >> tasks[name]
+                Task(name=name, template=name, depends=" && ".join(needs) or None)
     text = template.to_yaml()
     assert isinstance(text, str)
     return text
