@@ -23,7 +23,8 @@ def loopback_addresses(count: int) -> tuple[str, ...]:
         if not _can_bind(address):
             return (_ALL_SHARE,) * count
         found[address] = None
-    return tuple(found)
+    # torch hands out ranks in the order of the addresses as text: sorted, rank 0 is on node 0.
+    return tuple(sorted(found))
 
 
 def _can_bind(address: str) -> bool:
