@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-
-from flowc.runtime import current
 
 
 def prepare(seed: int) -> dict[str, Any]:
@@ -19,7 +16,5 @@ def prepare(seed: int) -> dict[str, Any]:
     x_train, x_test, y_train, y_test = train_test_split(
         images, labels, test_size=0.2, random_state=seed, stratify=labels
     )
-    path = Path(current.outputs.dataset)
-    with path.open("wb") as file:
-        np.savez(file, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
-    return {"dataset": path, "size": len(images)}
+    np.savez("digits.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return {"dataset": "digits.npz", "size": len(images)}
