@@ -152,7 +152,7 @@ def bad_name(text: str, span: Span) -> Diagnostic:
 
 
 def too_deep(span: Span) -> Diagnostic:
-    return _error("F0118", "brackets are nested too deeply", span, "nobody could read this")
+    return _error("F0118", "this is nested too deeply", span, "nobody could read this")
 
 
 def too_many_errors(span: Span) -> Diagnostic:

@@ -22,13 +22,12 @@ from .spans import Source, Span
 from .suggest import closest
 from .tokens import END, described, expected, span, words
 
-_DEEPEST = 100
+# The parser's stack. Lines and elements do not add to it, only what stands inside something else does.
+_DEEPEST = 300
 _MOST_ERRORS = 50
 
-_OPENING = {"LBRACE", "LSQB", "LPAR"}
-_CLOSING = {"RBRACE", "RSQB", "RPAR"}
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
-_DROPPED = _CLOSING | {"EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
+_DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
 # Words that open a line wherever they stand.
 _LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
 
@@ -79,7 +78,7 @@ class _Run:
     _fed: int = 0
     _error_line: int = 0
     _errors: int = 0
-    _depth: int = 0
+    _repairs: int = 0
     _open: list[_Open] = field(default_factory=list)
     _suspect: _Suspect | None = None
     # A string or a script without an end has swallowed braces: what is said about braces after it would be wrong.
@@ -140,13 +139,9 @@ class _Run:
             self._swallowed = self.damaged = True
         elif token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
             self._edition(token)
-        if token.type in _OPENING:
-            self._depth += 1
-            if self._depth > _DEEPEST:
-                self.diagnostics.append(faults.too_deep(span(token)))
-                raise _Stop
-        elif token.type in _CLOSING:
-            self._depth -= 1
+        if len(self._state.state_stack) > _DEEPEST:
+            self.diagnostics.append(faults.too_deep(span(token)))
+            raise _Stop
         if token.type == "LBRACE":
             self._open.append(_Open(token, self._head(), self._indent(token)))
         elif token.type == "RBRACE" and self._open:
@@ -293,7 +288,6 @@ class _Run:
                 # Braces that were taken back are no longer open.
                 opened = sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
                 del self._open[opened:]
-                self._depth = len(self._open)
                 return True
         return False
 
@@ -333,7 +327,8 @@ class _Run:
             self.diagnostics.append(diagnostic)
             self._errors += 1
         self._error_line, self._fed = line, 0
-        if self._errors >= _MOST_ERRORS:
+        self._repairs += 1
+        if self._errors >= _MOST_ERRORS or self._repairs >= 10 * _MOST_ERRORS:
             self.diagnostics.append(faults.too_many_errors(span(token)))
             raise _Stop
 
@@ -388,12 +383,12 @@ class _Run:
                 following = self._peek()
             return
         stack, kinds = self._state.state_stack, self._following()
-        if following is not None and following.type == "NAME" and following.start_pos == token.end_pos:
+        is_name = following is not None and following.type == "NAME" and following.start_pos == token.end_pos
+        if is_name and self._welcome(stack, "BAD_CHAR", *self._following(3)[1:]):
             # `$name`: one value, and one message about it.
-            if self._welcome(stack, "BAD_CHAR", *self._following(3)[1:]):
-                self._next()
-                self._feed(token)
-                return
+            self._next()
+            self._feed(token)
+            return
         if not self._welcome(stack, *kinds) and self._welcome(stack, "BAD_CHAR", *kinds):
             self._feed(token)
 

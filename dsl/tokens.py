@@ -23,36 +23,41 @@ def span(token: Token) -> Span:
 
 
 def words(tokens: Iterable[Token]) -> Iterator[Token]:
-    held: Token | None = None
+    held: list[Token] = []
     for token in tokens:
-        if held is not None:
-            if token.start_pos == held.end_pos and _continues(held, token):
-                held = _joined(held, token)
-                continue
-            yield held
-        held = token
-    if held is not None:
-        yield held
+        if held and token.start_pos == held[-1].end_pos and _continues(held, token):
+            held.append(token)
+            continue
+        if held:
+            yield _joined(held)
+        held = [token]
+    if held:
+        yield _joined(held)
 
 
-def _continues(held: Token, token: Token) -> bool:
-    """Whether two adjacent tokens were meant as one name."""
+def _continues(held: list[Token], token: Token) -> bool:
+    """Whether a token that begins where the last one ended was meant as a part of the same name."""
+    last = held[-1]
+    is_odd = len(held) > 1 or not last.isascii()
     if token.type == "BAD_CHAR":
-        return _is_word(held) and (token.value == "-" or token.isalpha())
+        return (is_odd or _is_word(last)) and (token.startswith("-") or token.isalpha())
     if token.type == "NUMBER":
         # `step-2`; the digits of `step2` are in the name already.
-        return _is_word(held) and (token.startswith("-") or not held.isascii())
-    # The rest of a name that is bad already, or that begins with a letter that is not ASCII.
-    return _is_word(token) and (held.endswith("-") or not held.isascii()) and (_is_word(held) or held.isalpha())
+        return is_odd or (_is_word(last) and token.startswith("-"))
+    # What follows a name that is bad already, or begins with a letter that is not ASCII.
+    return _is_word(token) and is_odd and (len(held) > 1 or last.isalpha())
 
 
 def _is_word(token: Token) -> bool:
     return token.type == "NAME" or token.lower() in tables.KEYWORDS
 
 
-def _joined(first: Token, second: Token) -> Token:
-    joined = Token("NAME", str(first) + str(second), first.start_pos, first.line, first.column)
-    joined.end_line, joined.end_column, joined.end_pos = second.end_line, second.end_column, second.end_pos
+def _joined(parts: list[Token]) -> Token:
+    first, last = parts[0], parts[-1]
+    if first is last:
+        return first
+    joined = Token("NAME", "".join(parts), first.start_pos, first.line, first.column)
+    joined.end_line, joined.end_column, joined.end_pos = last.end_line, last.end_column, last.end_pos
     return joined
 
 
