@@ -14,7 +14,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flowc.runtime import layout
@@ -55,6 +55,10 @@ def publish(store: Store, flow: str, type_: str, path: Path, what: str) -> Artif
 
 def fetch(store: Store, flow: str, artifact: Artifact, into: Path) -> Path:
     """Bring an artifact to `into/NAME`; gives that path."""
+    if artifact.name in ("", ".", "..") or "/" in artifact.name:
+        raise Stop(
+            STORE, f"the store {store.url} gives an artifact the name {artifact.name!r}: it is no name of a file"
+        )
     into.mkdir(parents=True, exist_ok=True)
     target = into / artifact.name
     if artifact.type == "file":
@@ -149,12 +153,18 @@ def _fetch_folder(store: Store, flow: str, digest: str, root: Path) -> None:
     manifest = json.loads(get_blob(store, flow, digest))
     root.mkdir(parents=True, exist_ok=True)
     files: list[tuple[dict[str, Any], Path]] = []
+    links = {PurePosixPath(entry["path"]): str(entry["link"]) for entry in manifest["entries"] if "link" in entry}
     for entry in manifest["entries"]:
-        path = root / entry["path"]
+        # `_publish_folder` makes no such manifest, but whoever may write to the store may not write to this machine.
+        relative = PurePosixPath(entry["path"])
+        inside = relative.parts and not relative.is_absolute() and ".." not in relative.parts
+        if not inside or not links.keys().isdisjoint(relative.parents):
+            raise _leaves(store, digest, entry["path"])
+        path = root / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         if "link" in entry:
-            path.symlink_to(entry["link"])
-        elif "dir" in entry:
+            continue
+        if "dir" in entry:
             path.mkdir(exist_ok=True)
         else:
             files.append((entry, path))
@@ -167,6 +177,17 @@ def _fetch_folder(store: Store, flow: str, digest: str, root: Path) -> None:
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(fetch_one, files))
+    for relative, target in links.items():
+        (root / relative).symlink_to(target)
+    # Only now does it show where a link leads by way of others.
+    for relative in links:
+        if not (root / relative).resolve().is_relative_to(root.resolve()):
+            (root / relative).unlink()
+            raise _leaves(store, digest, str(relative))
+
+
+def _leaves(store: Store, digest: str, path: str) -> Stop:
+    return Stop(STORE, f"the store {store.url} holds a folder ({digest}) of which {path!r} leaves the folder")
 
 
 def _is_fresh(store: Store, key: str) -> bool:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 # obstore streams a download in parts of this many bytes.
 CHUNK = 8 << 20
+# obstore's own limit is 30 s for a whole request, body included: a file that takes longer is fetched in bits, and after
+# its 180 s for retries not at all. What has to be bounded is a server that says nothing more.
+STALLED = "30s"
+WHOLE_REQUEST = "1 day"
 
 
 class S3Store:
@@ -40,7 +44,11 @@ class S3Store:
         self.bucket = bucket
         self.prefix = prefix
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-        client: ClientConfig = {"allow_http": endpoint.startswith("http://")}
+        client: ClientConfig = {
+            "allow_http": endpoint.startswith("http://"),
+            "timeout": WHOLE_REQUEST,
+            "read_timeout": STALLED,
+        }
         config: S3Config = {"endpoint": endpoint} if endpoint else {}
         try:
             self._store = stores.S3Store(
@@ -87,13 +95,17 @@ class S3Store:
     def download(self, key: str, path: Path) -> bool:
         with self._faults("read"):
             try:
-                stream = obstore.get(self._store, key).stream(min_chunk_size=CHUNK)
-                with path.open("wb") as file:
-                    for chunk in stream:
-                        file.write(chunk)
+                stream = iter(obstore.get(self._store, key).stream(min_chunk_size=CHUNK))
             except (FileNotFoundError, exceptions.NotFoundError):
                 return False
-            return True
+        # A full disk on this side is no fault of the store.
+        with path.open("wb") as file:
+            while True:
+                with self._faults("read"):
+                    chunk = next(stream, None)
+                if chunk is None:
+                    return True
+                file.write(chunk)
 
     @contextmanager
     def _faults(self, verb: str) -> Iterator[None]:

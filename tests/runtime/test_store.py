@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from flowc.runtime.artifacts import fetch, publish
+from flowc.runtime.artifacts import Artifact, fetch, publish, put_blob
 from flowc.runtime.errors import Stop
 from flowc.runtime.store import Store, StoreError, open_store
 
@@ -120,6 +124,54 @@ def test_a_link_that_leaves_the_folder_is_refused(store: Store, tmp_path: Path) 
         publish(store, "demo", "dir", folder, "output 'x'")
 
 
+def test_a_full_disk_is_no_fault_of_the_store(store: Store) -> None:
+    store.put("blob", b"x" * 100_000)
+
+    with pytest.raises(OSError, match="No space left"):
+        store.download("blob", Path("/dev/full"))
+
+
+class Slow(BaseHTTPRequestHandler):
+    """An S3 server that gives an object of 300 bytes in three seconds."""
+
+    requests = 0
+
+    def do_GET(self) -> None:
+        Slow.requests += 1
+        self.send_response(200)
+        self.send_header("Content-Length", "300")
+        self.send_header("ETag", '"one"')
+        self.send_header("Last-Modified", "Sun, 22 Nov 2026 10:00:00 GMT")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(30):
+                self.wfile.write(b"x" * 10)
+                time.sleep(0.1)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Nothing."""
+
+
+def test_a_download_may_take_longer_than_a_server_may_be_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowc.runtime.store import s3
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(s3, "STALLED", "1s")
+    for name, value in [("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("REGION", "us-east-1")]:
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+
+    assert open_store("s3://bucket/prefix").download("blob", tmp_path / "blob")
+
+    server.shutdown()
+    server.server_close()
+    assert (tmp_path / "blob").read_bytes() == b"x" * 300
+    assert Slow.requests == 1
+
+
 def test_a_store_that_cannot_be_used_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write the store"):
@@ -133,3 +185,52 @@ def test_a_store_that_cannot_be_used_says_so(tmp_path: Path) -> None:
     for key in ("", "/etc/passwd", "a/../../b", ".."):
         with pytest.raises(StoreError, match="no key of a store"):
             open_store(str(tmp_path)).get(key)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [{"path": "../out", "dir": True}],
+        [{"path": "/tmp/flowc-out", "dir": True}],
+        [{"path": "", "dir": True}],
+        [{"path": "a/../../out", "dir": True}],
+        [{"path": "a", "link": "/etc"}],
+        [{"path": "a", "link": ".."}],
+        [{"path": "a", "link": "."}, {"path": "a/b", "dir": True}],
+        [{"path": "a", "link": "b/.."}, {"path": "b", "link": "."}],
+    ],
+)
+def test_a_manifest_that_would_write_outside_its_folder_is_refused(
+    tmp_path: Path, entries: list[dict[str, object]]
+) -> None:
+    """Whoever runs `flowc show` has rights that the steps of a run do not have."""
+    store = open_store((tmp_path / "store").as_uri())
+    blob = put_blob(store, "demo", json.dumps({"version": 1, "entries": entries}).encode())
+
+    with pytest.raises(Stop, match="leaves the folder"):
+        fetch(store, "demo", Artifact("dir", blob, 0, "x"), tmp_path / "in")
+
+    assert not (tmp_path / "in/out").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_file_is_written_through_a_link(tmp_path: Path) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    (tmp_path / "in").mkdir()
+    evil = put_blob(store, "demo", b"evil")
+    entries = [{"path": "a", "link": str(tmp_path)}, {"path": "a/evil", "blob": evil, "size": 4, "x": False}]
+    blob = put_blob(store, "demo", json.dumps({"version": 1, "entries": entries}).encode())
+
+    with pytest.raises(Stop, match="leaves the folder"):
+        fetch(store, "demo", Artifact("dir", blob, 4, "x"), tmp_path / "in")
+
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", "", "/etc/x"])
+def test_an_artifact_whose_name_is_a_path_is_refused(tmp_path: Path, name: str) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    blob = put_blob(store, "demo", b"evil")
+
+    with pytest.raises(Stop, match="no name of a file"):
+        fetch(store, "demo", Artifact("file", blob, 4, name), tmp_path / "in/deep")
