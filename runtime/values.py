@@ -41,7 +41,10 @@ def parse_text(type_: str, text: str) -> Any:
         return text
     stripped = text.strip()
     if type_ == "int" and _INT.fullmatch(stripped):
-        return int(stripped)
+        try:
+            return int(stripped)
+        except ValueError:  # beyond the number of digits that Python converts, 4300 by default
+            raise BadValue(f"expected int, found {len(stripped)} digits") from None
     if type_ == "float" and _FLOAT.fullmatch(stripped):
         return float(stripped)
     if type_ == "bool" and stripped in ("true", "false"):
@@ -96,7 +99,10 @@ def to_json(type_: str, value: Any) -> Json:
     if type_ == "int" and isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     if type_ == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            raise BadValue(f"expected {type_}, found a whole number that no float can hold") from None
         return number if math.isfinite(number) else repr(number)
     raise BadValue(f"expected {type_}, found {_kind(value)} {_shown(value)}")
 

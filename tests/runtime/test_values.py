@@ -93,3 +93,15 @@ def test_text_of_another_type_is_refused_in_plain_words(type_: str, text: str, s
         parse_text(type_, text)
 
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("type_", ["float", "list[float]"])
+def test_a_number_that_no_float_holds_is_refused(type_: str) -> None:
+    huge: Any = 10**400
+    with pytest.raises(BadValue, match="expected float"):
+        from_json(type_, [huge] if type_ != "float" else huge)
+
+
+def test_a_text_of_too_many_digits_is_refused() -> None:
+    with pytest.raises(BadValue, match="expected int"):
+        parse_text("int", "9" * 5000)
