@@ -155,10 +155,11 @@ def _publish(output: plan.Output, store: Store, flow: str, out_dir: Path) -> dic
     path = out_dir / output.name
     if is_artifact(output.type):
         named = out_dir / NAMED / output.name
-        path = next(named.iterdir()) if named.is_dir() else path
+        path = next(named.iterdir(), path) if named.is_dir() else path
         return publish(store, flow, output.type, path, what).to_json()
     try:
-        text = path.read_text(encoding="utf-8")
+        # As bytes: in text mode a carriage return would be read as the end of a line.
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise Stop(
             BAD_PLAN, f"{what} ({output.type}) was not written: the body ended well but left no value at its path"

@@ -23,9 +23,12 @@ def fetch_bundle(store: Store, flow: str, digest: str, code: Path) -> Plan:
         raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… is not in the store {store.url}: was it uploaded?")
     if digest_of(archive)[0] != digest:
         raise Stop(STORE, f"the store {store.url} gave wrong bytes for the code bundle {digest[:12]}…")
-    with tarfile.open(archive) as tar:
-        # The filter refuses members that would leave the folder, and devices.
-        tar.extractall(code, filter="data")
+    try:
+        with tarfile.open(archive) as tar:
+            # The filter refuses members that would leave the folder, and devices.
+            tar.extractall(code, filter="data")
+    except tarfile.TarError as error:
+        raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… cannot be unpacked: {error}") from None
     archive.unlink()
     try:
         plan = load((code / PLAN_FILE).read_text(encoding="utf-8"))

@@ -13,6 +13,8 @@ PEER_LOST = 72  # the link to another node of the gang broke or fell silent
 START_TIMEOUT = 73  # not all nodes of the gang arrived in time
 STORE = 74  # the artifact store could not be reached or gave wrong bytes
 
+FAULT = "this is a fault of flowc itself; please report it with the lines above"
+
 
 class Stop(Exception):
     """End this node with `code`; `message` tells the user what happened and what to do."""

@@ -70,7 +70,10 @@ def own_address(identity: Identity) -> str:
     network is the one with the default route or, without one, the first that is up and not loopback.
     """
     if identity.address:
-        return str(ipaddress.ip_address(identity.address))
+        try:
+            return str(ipaddress.ip_address(identity.address))
+        except ValueError:
+            raise Stop(BAD_PLAN, f"FLOWC_ADDRESS is {identity.address!r}, not an IP address") from None
     import psutil
 
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}

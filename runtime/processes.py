@@ -44,7 +44,7 @@ def descendants() -> list[psutil.Process]:
     found = []
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):
                 if process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
     return found
@@ -65,7 +65,8 @@ def end_descendants(grace: float, owned: Collection[int] = ()) -> bool:
             # New descendants may appear while we look; each is told once to end, later all are killed.
             if late or process.pid not in told:
                 told.add(process.pid)
-                with contextlib.suppress(psutil.NoSuchProcess, PermissionError):
+                # A descendant may belong to another user by now, as with sudo: the others have to end all the same.
+                with contextlib.suppress(psutil.Error):
                     process.send_signal(signal.SIGKILL if late else signal.SIGTERM)
                     # A stopped process acts on nothing but KILL until it goes on.
                     process.send_signal(signal.SIGCONT)
@@ -80,6 +81,6 @@ def reap(owned: Collection[int] = ()) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process().children():
             if process.pid not in owned:
-                with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+                with contextlib.suppress(psutil.Error, ChildProcessError):
                     if process.status() == psutil.STATUS_ZOMBIE:
                         os.waitpid(process.pid, os.WNOHANG)

@@ -55,8 +55,13 @@ class RankServer:
     @property
     def first(self) -> int | None:
         """The local rank of the gang's first process (RANK 0), None where it ran on another node."""
-        found = [rank.local_rank for rank in self._ranks if rank.rank == 0]
-        return found[-1] if found else None
+        # A restarted process may have another rank than its predecessor, whose outputs it has replaced.
+        latest = {rank.local_rank: rank.rank for rank in self._ranks}
+        return next((local_rank for local_rank, rank in latest.items() if rank == 0), None)
+
+    async def drain(self) -> None:
+        """Read what the ranks have written; for when their launcher has ended."""
+        await asyncio.gather(*(rank.reader.drain(_REST) for rank in self._ranks))
 
     async def settle(self) -> None:
         """Wait a moment for exits and output that are still on their way."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -23,7 +24,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,12 +35,12 @@ from flowc.runtime import layout
 from flowc.runtime.body import TRAMPOLINE, Body, Workspace, fetch_inputs, prepare, publish_outputs
 from flowc.runtime.bundle import fetch_bundle
 from flowc.runtime.commit import commit_done, read_commit, write_outputs
-from flowc.runtime.errors import INTERNAL, PEER_FAILED, PEER_LOST, STORE, Stop
+from flowc.runtime.errors import BAD_PLAN, FAULT, INTERNAL, PEER_FAILED, PEER_LOST, STORE, Stop
 from flowc.runtime.frameworks import Launch, Node, framework_of
 from flowc.runtime.gang import AlreadyCommitted, Cause, Gang, GangEnded, Solo, Timing, describe_exit
 from flowc.runtime.identity import Identity, own_address
 from flowc.runtime.logs import LineReader, LogSink, read_lines
-from flowc.runtime.plan import Plan, Step
+from flowc.runtime.plan import Plan, PlanError, Step
 from flowc.runtime.processes import adopt_orphans, die_with_parent, end_descendants
 from flowc.runtime.ranks import RankServer
 from flowc.runtime.run_record import (
@@ -56,12 +59,19 @@ T = TypeVar("T")
 GRACE = 2.0
 # As timeout(1) has it: no code of ours, since it is the body that ran out of time.
 TIMED_OUT = 124
+# Enough that a few calls to a store that hangs leave threads for ending the node.
+_THREADS = 16
+# What is wrong with this machine or its image, not with flowc.
+_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 
 
 def supervise(identity: Identity, store: Store, timing: Timing, start_deadline_from: float) -> int:
     """Run this node to its end; `start_deadline_from` is the monotonic time at which it started."""
     adopt_orphans()
-    scratch = Path(tempfile.mkdtemp(prefix="flowc-"))
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix="flowc-"))
+    except OSError as error:
+        raise Stop(BAD_PLAN, f"this node has no place for its scratch folder: {error}") from None
     sink = LogSink(_chunk_writer(identity, store))
     supervisor = _Supervisor(identity, store, timing, Workspace(scratch), sink, start_deadline_from)
     try:
@@ -78,6 +88,13 @@ def _chunk_writer(identity: Identity, store: Store) -> Callable[[int, bytes], No
         store.put(key, data)
 
     return write
+
+
+class _Threads(ThreadPoolExecutor):
+    """The event loop's threads; its end does not wait for one that hangs in a store that is away."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +127,7 @@ class _Supervisor:
         self._owned: set[int] = set()
 
     async def run(self) -> int:
+        asyncio.get_running_loop().set_default_executor(_Threads(_THREADS))
         try:
             self._watch_signals()
             return await self._run()
@@ -123,10 +141,17 @@ class _Supervisor:
         except GangEnded:
             assert self._gang is not None
             return await self._failed(None)
+        except OSError as error:
+            if error.errno not in _DISK_FAULTS:
+                return await self._failed(self._fault(error))
+            return await self._failed(self._cause_of(Stop(BAD_PLAN, f"a file of this node cannot be used: {error}")))
+        except Exception as error:
+            # The gang is told, so that it ends now and names this node; the process below us is ended.
+            return await self._failed(self._fault(error))
 
     async def _run(self) -> int:
         identity, store = self._identity, self._store
-        if await self._is_committed():
+        if await self._guard(self._is_committed()):
             raise AlreadyCommitted
         plan = await self._thread(fetch_bundle, store, identity.flow, identity.bundle, self._workspace.code)
         step = self._step_of(plan)
@@ -153,7 +178,10 @@ class _Supervisor:
         return 0
 
     def _step_of(self, plan: Plan) -> Step:
-        step = plan.step(self._identity.step)
+        try:
+            step = plan.step(self._identity.step)
+        except PlanError as error:
+            raise Stop(BAD_PLAN, str(error)) from None
         if step.nodes != self._identity.nodes:
             raise Stop(64, f"step {step.name!r} runs on {step.nodes} nodes, this is a gang of {self._identity.nodes}")
         return step
@@ -279,9 +307,16 @@ class _Supervisor:
         raise GangEnded
 
     async def _output_ended(self, started: _Started) -> None:
-        if not started.output.ended.done():
-            # What the body left running in the background keeps the pipe open; it ends with the step.
-            await asyncio.wait([started.output.ended], timeout=0.3)
+        """Read to its end what the body wrote; a verdict cuts short the wait for a reader who takes his time."""
+        assert self._gang is not None
+        # What the body left running in the background keeps the pipe open; it ends with the step.
+        waits = [asyncio.ensure_future(started.output.drain(0.3))]
+        if started.ranks is not None:
+            waits.append(asyncio.ensure_future(started.ranks.drain()))
+        for wait in waits:
+            either: list[asyncio.Future[Any]] = [wait, self._gang.verdict]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            wait.cancel()
 
     # --- the end ---
 
@@ -324,12 +359,17 @@ class _Supervisor:
         del record["at"]
         key = layout.failure_key(identity.flow, identity.run, identity.step, identity.attempt)
         with contextlib.suppress(StoreError, asyncio.TimeoutError):
-            put = asyncio.to_thread(self._store.put_new, key, json.dumps(record, sort_keys=True).encode())
+            put = asyncio.to_thread(_put_first, self._store, key, json.dumps(record, sort_keys=True).encode())
             if not await asyncio.wait_for(put, 2):
                 return  # another survivor has told it
         self._say(message)
         if verdict.last_lines:
             self._say("its last lines:\n" + "\n".join(f"    {line}" for line in verdict.last_lines))
+
+    def _fault(self, error: Exception) -> Cause:
+        self._sink.write("".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+        self._say(FAULT)
+        return self._cause_of(Stop(INTERNAL, f"{type(error).__name__}: {error}"))
 
     def _cause_of(self, stop: Stop) -> Cause:
         return Cause(self._identity.node, None, stop.code, None, stop.message, (), time.monotonic())
@@ -375,6 +415,11 @@ class _Supervisor:
 
     def _say(self, message: str) -> None:
         self._sink.write(f"flowc: {message}\n".encode())
+
+
+def _put_first(store: Store, key: str, data: bytes) -> bool:
+    """Whether the object is ours: the reply to an earlier try may have been lost."""
+    return store.put_new(key, data) or store.get(key) == data
 
 
 def _launch_document(workspace: Workspace, body: Body, launch: Launch) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from flowc.runtime.errors import PEER_LOST
+from flowc.runtime.errors import INTERNAL, PEER_LOST, Stop
 
 # A signal and an exit code this close together: the signal came first, and the exit code is its echo in another rank
 # that lost its peer. TERM is what launchers send to the survivors and proves nothing.
@@ -76,6 +76,11 @@ def first_cause(causes: list[Cause]) -> Cause:
         if cause.signal not in (None, signals.SIGTERM) and cause.at - earliest.at <= SIGNAL_FIRST
     ]
     return min(killed, key=lambda cause: cause.at) if killed else earliest
+
+
+def fault_of(error: BaseException) -> tuple[int, str]:
+    """Exit code and reason for an exception that ended one of the link's tasks."""
+    return (error.code, error.message) if isinstance(error, Stop) else (INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def describe_exit(exit_code: int | None, signal: int | None) -> str:

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowc.runtime import layout
-from flowc.runtime.errors import INTERNAL, PEER_LOST, START_TIMEOUT, Stop
-from flowc.runtime.gang import Cause, GangEnded, Timing, cause_from_json, first_cause, link, trust
+from flowc.runtime.errors import BAD_PLAN, INTERNAL, PEER_LOST, START_TIMEOUT, STORE, Stop
+from flowc.runtime.gang import Cause, GangEnded, Timing, cause_from_json, fault_of, first_cause, link, trust
 from flowc.runtime.gang.worker import FIRST_WAIT, LONGEST_WAIT
 from flowc.runtime.identity import Identity
 from flowc.runtime.store import Store, StoreError
@@ -60,10 +60,12 @@ class Head:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def meet(self) -> tuple[str, ...]:
-        await self._listen()
-        self._tasks.append(asyncio.create_task(self._beat()))
-        read_entries = asyncio.create_task(self._read_entries())
-        self._tasks.append(read_entries)
+        try:
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+                await self._listen()
+        except TimeoutError:
+            raise Stop(STORE, f"the store {self._store.url} does not answer") from None
+        self._tasks = [self._watched(self._beat()), self._watched(self._read_entries())]
         await self._until(lambda: len(self._connected()) == self._identity.nodes - 1, self._missing)
         addresses = [self._address, *(self._members[node].entry.address for node in self._workers())]
         self._broadcast("met", addresses=addresses)
@@ -104,16 +106,24 @@ class Head:
             self._server.close()
         for task in [*self._tasks, *self._connections]:
             task.cancel()
-        for member in self._members.values():
-            if member.writer is not None:
-                await link.close(member.writer)
+        writers = [member.writer for member in self._members.values() if member.writer is not None]
+        await asyncio.gather(*(link.close(writer) for writer in writers))
 
     # --- meeting ---
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(
-            self._accept, self._address, 0, ssl=self._context, limit=link.LONGEST_MESSAGE, backlog=1024
-        )
+        try:
+            self._server = await asyncio.start_server(
+                self._accept,
+                self._address,
+                0,
+                ssl=self._context,
+                ssl_handshake_timeout=link.GREETING,
+                limit=link.LONGEST_MESSAGE,
+                backlog=1024,
+            )
+        except OSError as error:
+            raise Stop(BAD_PLAN, f"this node cannot listen on {self._address}: {error}") from None
         port = self._server.sockets[0].getsockname()[1]
         entry = trust.Entry(0, self._address, port, self._own.pem)
         key = self._key(0)
@@ -148,7 +158,7 @@ class Head:
         )
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
+        task = self._watched(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
 
@@ -178,7 +188,7 @@ class Head:
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Member | None:
         """The member that this connection proves to be; a stranger gets nothing, not even an answer."""
         try:
-            hello = await asyncio.wait_for(link.receive(reader), 5)
+            hello = await asyncio.wait_for(link.receive(reader), link.GREETING)
         except TimeoutError:
             return None
         tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
@@ -209,6 +219,18 @@ class Head:
                     how = f"nothing was heard of it for {self._timing.peer_timeout:g} s"
                     member.gone = True
                     self._lost(member, how, member.silence.last)
+
+    def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task whose fault ends the gang: nobody awaits it, so nobody else would ever hear of it."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            code, reason = fault_of(error)
+            self.fail(Cause(self._identity.node, None, code, None, reason, (), time.monotonic()))
 
     def _lost(self, member: _Member, how: str, at: float) -> None:
         self.fail(Cause(member.entry.node, None, PEER_LOST, None, f"the node was lost: {how}", (), at))

@@ -14,6 +14,8 @@ from typing import Any
 
 # A message holds a failure's last lines at most (20 lines of 64 KiB); data goes through the store.
 LONGEST_MESSAGE = 4 << 20
+# How long a connection may take until both sides know each other, in seconds; strangers are let go then.
+GREETING = 5.0
 
 
 def send(writer: asyncio.StreamWriter, kind: str, **members: Any) -> None:

@@ -38,8 +38,14 @@ class Entry:
 
 def load_entry(data: bytes) -> Entry:
     try:
-        return Entry(**json.loads(data))
-    except (ValueError, TypeError) as error:
+        entry = Entry(**json.loads(data))
+        if (type(entry.node), type(entry.address), type(entry.port)) != (int, str, int):
+            raise ValueError("a member is of another type")
+        # Whether it is a certificate at all: later the whole gang would trip over one that is not.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=entry.certificate)
+        ssl.PEM_cert_to_DER_cert(entry.certificate)
+        return entry
+    except (ValueError, TypeError, AttributeError, ssl.SSLError) as error:
         raise Stop(STORE, f"a gang node's entry in the store is damaged: {error}") from None
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from flowc.runtime import layout
 from flowc.runtime.errors import INTERNAL, PEER_LOST, START_TIMEOUT, Stop
-from flowc.runtime.gang import AlreadyCommitted, Cause, GangEnded, Timing, cause_from_json, link, trust
+from flowc.runtime.gang import AlreadyCommitted, Cause, GangEnded, Timing, cause_from_json, fault_of, link, trust
 from flowc.runtime.identity import Identity
 from flowc.runtime.store import Store, StoreError
 
@@ -51,19 +51,25 @@ class Worker:
         self._silence = link.Silence()
 
     async def meet(self) -> tuple[str, ...]:
+        try:
+            # A call to a store that never answers is bounded too.
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+                await self._arrive()
+        except TimeoutError:
+            raise Stop(START_TIMEOUT, "node 0 of the gang did not arrive within the start timeout") from None
+        return await self._or_verdict(self._addresses)
+
+    async def _arrive(self) -> None:
         await self._publish()
         wait = FIRST_WAIT
-        while time.monotonic() < self._deadline:
+        while True:
             head = await self._find_head()
             if head is not None and await self._connect(head):
-                break
+                return
             if head is None and wait >= LONGEST_WAIT and await self._is_committed():
                 raise AlreadyCommitted  # node 0 found the commit and has left before we came
-            await asyncio.sleep(min(wait, max(0.0, self._deadline - time.monotonic())))
+            await asyncio.sleep(wait)
             wait = min(wait * 1.5, LONGEST_WAIT)
-        else:
-            raise Stop(START_TIMEOUT, "node 0 of the gang did not arrive within the start timeout")
-        return await self._or_verdict(self._addresses)
 
     async def start(self, share: Callable[[], dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG002 - node 0's part
         self._send("ready")
@@ -123,13 +129,15 @@ class Worker:
         context = trust.client_context(self._own, head)
         try:
             reader, writer = await asyncio.wait_for(
-                asyncio.open_connection(head.address, head.port, ssl=context, limit=link.LONGEST_MESSAGE), 5
+                asyncio.open_connection(head.address, head.port, ssl=context, limit=link.LONGEST_MESSAGE),
+                link.GREETING,
             )
         except (TimeoutError, OSError, ssl.SSLError):
             return False
         link.send(writer, "hello", node=self._identity.node)
         try:
-            welcome = await asyncio.wait_for(link.receive(reader), 5)
+            # As patient as later: node 0 would take a connection that we give up for a node that was lost.
+            welcome = await asyncio.wait_for(link.receive(reader), self._timing.peer_timeout)
         except TimeoutError:
             welcome = None
         if welcome is None or welcome["kind"] != "welcome":
@@ -138,6 +146,8 @@ class Worker:
         self._writer = writer
         self._silence.heard()
         self._tasks = [asyncio.create_task(self._listen(reader)), asyncio.create_task(self._beat())]
+        for task in self._tasks:
+            task.add_done_callback(self._task_ended)
         return True
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
@@ -165,6 +175,13 @@ class Worker:
 
     def _head_lost(self, how: str) -> Cause:
         return Cause(0, None, PEER_LOST, None, f"node 0 was lost: {how}", (), time.monotonic())
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """Nobody awaits these tasks: a fault in one would otherwise show as a node that fell silent, or never."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            code, reason = fault_of(error)
+            self.fail(Cause(self._identity.node, None, code, None, reason, (), time.monotonic()))
 
     def _end(self, cause: Cause, *, judged_here: bool = True) -> None:
         if not self.verdict.done():

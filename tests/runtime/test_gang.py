@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import socket
 import ssl
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from flowc.runtime import layout, plan
-from flowc.runtime.gang import Cause, first_cause, trust
+from flowc.runtime.gang import Cause, Timing, first_cause, trust
+from flowc.runtime.gang.head import Head, _Member
+from flowc.runtime.gang.worker import Worker
+from flowc.runtime.identity import Identity
+from flowc.runtime.store import open_store
 from tests.runtime.nodes import Attempt, Task, outputs, python, step
 
 START = "from flowc.runtime import current\nimport os, sys, time\nprint('up', flush=True)\n"
 WAIT = "time.sleep(300)\n"
 
 
-def gang(root: Path, nodes: int, body: str, **changes: object) -> Task:
+def gang(root: Path, nodes: int, body: str, **changes: Any) -> Task:
     env = changes.pop("env", {})
     assert isinstance(env, dict)
     return Task(root, step(python(START + body), gang=plan.Gang(nodes, plan.Plain()), **changes), env=env)
@@ -241,3 +248,152 @@ def test_the_first_failure_is_the_earliest_but_a_signal_beats_its_echo() -> None
     assert first_cause([late, echo]) == echo
     assert first_cause([echo, killed, late]) == killed
     assert first_cause([told, echo]) == echo, "TERM is what launchers send to survivors"
+
+
+@pytest.mark.parametrize("certificate", [None, "no certificate", "", 3])
+def test_a_damaged_entry_ends_the_gang_at_once_and_says_so(tmp_path: Path, certificate: object) -> None:
+    """Else node 0 would wait for a node that is there, and blame it for not coming."""
+    task = gang(tmp_path, 2, "")
+    entry: dict[str, object] = {"node": 1, "address": "127.0.0.1", "port": 0}
+    entry |= {} if certificate is None else {"certificate": certificate}
+    task.store.put(layout.node_key("demo", "run-1", "work", "try", 1), json.dumps(entry).encode())
+    with task.start("try", nodes=[0]) as attempt:
+        result = attempt.finish(20)
+
+    assert result.codes == [74]
+    assert "entry in the store is damaged" in result.text
+    assert "Traceback" not in result.text
+
+
+def test_long_last_lines_of_a_worker_reach_node_0(tmp_path: Path) -> None:
+    body = "if current.cluster.node_index:\n    os.write(1, (b'\\xff' * 100000 + b'\\n') * 25); sys.exit(9)\n" + WAIT
+    with gang(tmp_path, 2, body).start() as attempt:
+        result = attempt.finish(30)
+
+    assert result.codes == [9, 9]
+    assert "step 'work', node 1: exit code 9" in result.output[0]
+
+
+def test_a_store_that_never_answers_is_bounded_by_the_start_timeout(tmp_path: Path) -> None:
+    task = gang(tmp_path, 2, "", settings={"start_timeout": 3})
+    head = tmp_path / "store" / layout.node_key("demo", "run-1", "work", "try", 0)
+    head.parent.mkdir(parents=True)
+    os.mkfifo(head)  # opening it waits for a writer for ever
+    with task.start("try", nodes=[1]) as attempt:
+        result = attempt.finish(12)
+
+    assert result.codes == [73]
+
+
+def test_a_stranger_does_not_hold_a_connection(tmp_path: Path) -> None:
+    task = gang(tmp_path, 2, "time.sleep(8)")
+    with task.start("try") as attempt:
+        all_up(attempt)
+        data = task.store.get(layout.node_key("demo", "run-1", "work", "try", 0))
+        assert data is not None
+        head = trust.load_entry(data)
+        with socket.create_connection((head.address, head.port), timeout=7) as stranger:
+            assert stranger.recv(1) == b"", "who does not begin TLS is let go"
+
+        assert attempt.finish(20).codes == [0, 0]
+
+
+def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+    for address, says in [("nowhere", "not an IP address"), ("192.0.2.1", "cannot listen on 192.0.2.1")]:
+        task = gang(tmp_path / address, 2, "", env={"FLOWC_ADDRESS": address})
+        with task.start(nodes=[0]) as attempt:
+            result = attempt.finish(20)
+
+        assert result.codes == [64]
+        assert says in result.text
+        assert "Traceback" not in result.text
+
+
+def identity(node: int) -> Identity:
+    return Identity("local", "", "", "demo", "run-1", "work", "0" * 64, "try", node, 2, "127.0.0.1")
+
+
+def test_a_worker_waits_for_a_node_0_that_is_slow_to_greet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not go and come again: node 0 would take the connection that it gave up for a node that was lost."""
+    store = open_store((tmp_path / "store").as_uri())
+    certificates = []
+    for name in "head", "worker":
+        (tmp_path / name).mkdir()
+        certificates.append(trust.make_certificate(tmp_path / name))
+    connections = 0
+
+    async def greet_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readline()
+        await asyncio.sleep(6)
+        writer.write(b'{"kind": "welcome"}\n{"kind": "met", "addresses": ["a", "b"]}\n')
+
+    async def meet() -> tuple[str, ...]:
+        context = trust.server_context(certificates[0])
+        context.load_verify_locations(cadata=certificates[1].pem)
+        server = await asyncio.start_server(greet_slowly, "127.0.0.1", 0, ssl=context)
+        entry = trust.Entry(0, "127.0.0.1", server.sockets[0].getsockname()[1], certificates[0].pem)
+        store.put(layout.node_key("demo", "run-1", "work", "try", 0), entry.dump())
+
+        async def not_committed() -> bool:
+            return False
+
+        deadline = time.monotonic() + 30
+        worker = Worker(identity(1), "127.0.0.1", store, certificates[1], deadline, Timing(), not_committed)
+        addresses = await worker.meet()
+        await worker.close()
+        server.close()
+        return addresses
+
+    assert asyncio.run(meet()) == ("a", "b")
+    assert connections == 1
+
+
+class Stuck:
+    """A connection whose other side takes no farewell."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        """Nowhere."""
+
+    def close(self) -> None:
+        """Never."""
+
+    async def wait_closed(self) -> None:
+        await asyncio.sleep(60)
+
+
+def test_many_lost_nodes_do_not_add_up_when_node_0_ends(tmp_path: Path) -> None:
+    own = trust.make_certificate(tmp_path)
+
+    async def close() -> float:
+        head = Head(identity(0), "127.0.0.1", open_store(str(tmp_path)), own, 0.0, Timing())
+        stuck: Any = Stuck()
+        for node in range(1, 20):
+            head._members[node] = _Member(trust.Entry(node, "", 0, ""), writer=stuck, gone=True)
+        began = time.monotonic()
+        await head.close()
+        return time.monotonic() - began
+
+    assert asyncio.run(close()) < 3
+
+
+def test_a_fault_in_a_task_of_the_link_ends_the_gang(tmp_path: Path) -> None:
+    """Nobody awaits these tasks: without a verdict the gang would wait for ever."""
+    own = trust.make_certificate(tmp_path)
+
+    async def verdict() -> Cause:
+        head = Head(identity(0), "127.0.0.1", open_store(str(tmp_path)), own, 0.0, Timing(collect=0.1))
+
+        async def broken() -> None:
+            raise RuntimeError("nobody thought of it")
+
+        head._watched(broken())
+        return await asyncio.wait_for(head.verdict, 5)
+
+    cause = asyncio.run(verdict())
+    assert (cause.node, cause.code) == (0, 70)
+    assert "nobody thought of it" in cause.reason

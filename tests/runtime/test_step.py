@@ -29,7 +29,14 @@ def test_argv_keeps_every_byte_and_lists_expand(tmp_path: Path) -> None:
         plan.Const(text)
         for text in ("python", "-c", "import json,sys; open(sys.argv[1],'w').write(json.dumps(sys.argv[2:]))")
     )
-    operands = (*argv, plan.OutRef("seen"), plan.InRef("text"), plan.InRef("many"), plan.InRef("on"), plan.InRef("x"))
+    operands: tuple[plan.Operand, ...] = (
+        *argv,
+        plan.OutRef("seen"),
+        plan.InRef("text"),
+        plan.InRef("many"),
+        plan.InRef("on"),
+        plan.InRef("x"),
+    )
     inputs = given(
         text=("string", HOSTILE), many=("list[string]", ["", "-x", HOSTILE]), on=("bool", True), x=("float", "nan")
     )
@@ -330,3 +337,200 @@ def test_a_wrong_environment_is_told_without_a_traceback(tmp_path: Path, change:
     assert result.codes[0] in (64, 74)
     assert says in result.text
     assert "Traceback" not in result.text
+
+
+def test_a_carriage_return_in_an_output_survives(tmp_path: Path) -> None:
+    body = python(
+        "from flowc.runtime import current\ncurrent.outputs.x = 'a\\r\\nb\\rc\\n'\ncurrent.outputs.y = ['\\r']"
+    )
+    task = Task(tmp_path, step(body, outputs=outputs(x="string", y="list[string]")))
+
+    assert task.finish().codes == [0]
+
+    assert task.values()["x"]["value"] == "a\r\nb\rc\n"
+    assert task.values()["y"]["value"] == ["\r"]
+
+
+def test_an_output_folder_that_holds_nothing_is_no_output(tmp_path: Path) -> None:
+    task = Task(tmp_path, step(bash('mkdir -p "$(dirname "$out_x")/.named/x"'), outputs=outputs(x="file")))
+
+    result = task.finish(20)
+
+    assert result.codes == [64]
+    assert "output 'x' was not written" in result.text
+
+
+def test_a_whole_number_of_too_many_digits_is_refused(tmp_path: Path) -> None:
+    body = python("import os; open(os.environ['out_x'], 'w').write('9' * 5000)")
+    task = Task(tmp_path, step(body, outputs=outputs(x="int")))
+
+    result = task.finish()
+
+    assert result.codes == [64]
+    assert "output 'x': expected int" in result.text
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"FLOWC_PEER_TIMEOUT": "soon"}, "FLOWC_PEER_TIMEOUT is 'soon', not a number of seconds"),
+        ({"TMPDIR": "/proc/self/no-such-folder", "TEMP": "", "TMP": ""}, None),
+    ],
+)
+def test_what_the_environment_says_is_checked(tmp_path: Path, change: dict[str, str], says: str | None) -> None:
+    result = Task(tmp_path, step(bash("true")), env=change).finish()
+
+    assert result.codes == ([64] if says else [0])
+    assert (says or "") in result.text
+    assert "Traceback" not in result.text
+
+
+def test_a_step_that_the_plan_does_not_have_is_a_wrong_plan(tmp_path: Path) -> None:
+    task = Task(tmp_path, step(bash("true")))
+
+    run = subprocess.run(
+        [sys.executable, "-m", "flowc.runtime", "step", "other"],
+        env=task.environment("try-1", 0),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert run.returncode == 64
+    assert "the plan of flow 'demo' has no step 'other'" in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_slow_reader_gets_all_of_the_output(tmp_path: Path) -> None:
+    """The body is long gone when the last of its output is read."""
+    line = "line %06d of the output of this body\n"
+    # As much as the supervisor takes before it stops to read, and a little more, which the body leaves in its pipe.
+    count = ((4 << 20) + (170 << 10)) // len(line % 0)
+    body = python(f"import sys\nsys.stdout.write(''.join({line!r} % i for i in range({count})))")
+    task = Task(tmp_path, step(body))
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "flowc.runtime", "step", "work"],
+        env=task.environment("try-1", 0),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert supervisor.stdout is not None
+    time.sleep(4)  # the queue, the pipes and the body are all full meanwhile
+    text = b""
+    while part := os.read(supervisor.stdout.fileno(), 65536):
+        text += part
+        time.sleep(0.01)
+    supervisor.stdout.close()
+
+    assert supervisor.wait(20) == 0
+    assert text.splitlines()[-1] == (line % (count - 1)).strip().encode()
+    assert text.count(b"\n") == count
+
+
+def test_the_last_words_of_a_body_that_leaves_a_daemon_are_shown(tmp_path: Path) -> None:
+    """The daemon holds the pipe open, so that its end never comes."""
+    result = Task(tmp_path, step(bash('sleep 300 & printf "no newline at the end"'))).finish(20)
+
+    assert result.codes == [0]
+    assert "no newline at the end" in result.text
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_nothing(tmp_path: Path, closed: str) -> None:
+    body = python("from flowc.runtime import current\nprint('hi')\ncurrent.outputs.x = 1")
+    task = Task(tmp_path, step(body, outputs=outputs(x="int")))
+    command = f'exec "{sys.executable}" -m flowc.runtime step work {closed}'
+
+    run = subprocess.run(["bash", "-c", command], env=task.environment("try-1", 0), capture_output=True, timeout=60)
+
+    assert run.returncode == 0, run.stderr
+    assert task.values()["x"]["value"] == 1
+    # Nothing that the supervisor opened later may have got the number of its output.
+    assert b"hi" in (tmp_path / "store/demo/run-1/work/a/try-1/log/0/000000").read_bytes()
+
+
+def test_a_store_that_never_answers_does_not_keep_a_node_that_was_told_to_stop(tmp_path: Path) -> None:
+    """As with a dead network file system: the call cannot be cut short, the node can."""
+    task = Task(tmp_path, step(bash("true")))
+    run = tmp_path / "store/demo/run-1/run.json"
+    run.unlink()
+    os.mkfifo(run)  # opening it waits for a writer for ever
+    with task.start() as attempt:
+        time.sleep(2)
+        attempt.processes[0].terminate()
+        result = attempt.finish(10)
+
+    assert result.codes == [143]
+    assert "was told to stop (SIGTERM)" in result.text
+
+
+def test_a_store_that_never_answers_at_all_does_not_either(tmp_path: Path) -> None:
+    task = Task(tmp_path, step(bash("true")))
+    (tmp_path / "store/demo/run-1/work").mkdir()
+    os.mkfifo(tmp_path / "store/demo/run-1/work/commit.json")
+    with task.start() as attempt:
+        time.sleep(2)
+        attempt.processes[0].terminate()
+
+        assert attempt.finish(10).codes == [143]
+
+
+SMALL_DISK = """
+import errno, sys, time, os
+from pathlib import Path
+from flowc.runtime import step
+from flowc.runtime.__main__ import main
+def full(*args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/context.json")
+def broken(*args):
+    raise RuntimeError("a fault nobody thought of")
+if sys.argv[1] == "full":
+    step.prepare = full
+elif sys.argv[1] == "running":
+    step.read_lines = broken
+elif os.environ["FLOWC_NODE"] == "1":
+    step.prepare = broken
+code = main(["step", "work"])
+sys.stdout.flush(); sys.stderr.flush()
+os._exit(code)
+"""
+
+
+def faulty(task: Task, mode: str, attempt: str, node: int = 0) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SMALL_DISK, mode],
+        env=task.environment(attempt, node),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_full_disk_of_the_node_is_named(tmp_path: Path) -> None:
+    process = faulty(Task(tmp_path, step(bash("true"))), "full", "try")
+    text = process.communicate(timeout=30)[0]
+
+    assert process.returncode == 64
+    assert "No space left on device" in text
+    assert "/scratch/context.json" in text
+    assert "Traceback" not in text
+
+
+def test_a_fault_of_flowc_ends_a_body_that_runs(tmp_path: Path) -> None:
+    process = faulty(Task(tmp_path, step(bash("sleep 300"))), "running", "try")
+    text = process.communicate(timeout=20)[0]
+
+    assert process.returncode == 70
+    assert "a fault nobody thought of" in text
+    assert "this is a fault of flowc itself" in text
+
+
+def test_a_fault_of_flowc_on_one_node_is_told_as_that_nodes_failure(tmp_path: Path) -> None:
+    task = Task(tmp_path, step(bash("true"), gang=plan.Gang(2, plan.Plain())))
+    nodes = [faulty(task, "worker", "try", node) for node in (0, 1)]
+    texts = [process.communicate(timeout=30)[0] for process in nodes]
+
+    assert [process.returncode for process in nodes] == [70, 70]
+    assert "step 'work', node 1: " in texts[0]
+    assert "RuntimeError: a fault nobody thought of" in texts[0]
+    assert "lost" not in texts[0]

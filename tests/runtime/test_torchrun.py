@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -38,7 +39,7 @@ dist.destroy_process_group()
 """
 
 
-def task(root: Path, mode: str, restarts: int = 0, **changes: object) -> Task:
+def task(root: Path, mode: str, restarts: int = 0, **changes: Any) -> Task:
     body = plan.Command((plan.Const("train.py"), plan.Const(mode), plan.OutRef("x")))
     one = step(body, outputs=outputs(x="string"), gang=torchrun(2, 2, restarts), **changes)
     return Task(root, one, files={"train.py": PROGRAM})
