@@ -328,6 +328,8 @@ def test_a_worker_waits_for_a_node_0_that_is_slow_to_greet(tmp_path: Path, monke
         await reader.readline()
         await asyncio.sleep(6)
         writer.write(b'{"kind": "welcome"}\n{"kind": "met", "addresses": ["a", "b"]}\n')
+        await reader.read()
+        writer.close()
 
     async def meet() -> tuple[str, ...]:
         context = trust.server_context(certificates[0])
@@ -344,6 +346,7 @@ def test_a_worker_waits_for_a_node_0_that_is_slow_to_greet(tmp_path: Path, monke
         addresses = await worker.meet()
         await worker.close()
         server.close()
+        await asyncio.sleep(0.1)
         return addresses
 
     assert asyncio.run(meet()) == ("a", "b")
