@@ -281,20 +281,11 @@ class _Builder:
 
     def string(self, token: Token) -> ast.String | ast.Bad:
         place = span(token)
-        if token.type == "BAD_STRING":
-            self.say(faults.string_not_closed(Span(place.start, place.start + len(token.rstrip()))))
-            return ast.Bad(place)
-        if token.type == "BAD_QUOTE":
-            self.say(faults.single_quotes(str(token), place))
+        if token.type != "STRING":
             return ast.Bad(place)
         value, diagnostics = literals.string(str(token), place)
         self.diagnostics += diagnostics
         return value
 
     def script(self, token: Token) -> str:
-        if token.type == "BAD_RAW":
-            # The opening quotes alone: what was meant to follow the script is inside it now.
-            start = span(token).start
-            self.say(faults.script_not_closed(Span(start, start + 3)))
-            return ""
-        return literals.script(str(token))
+        return literals.script(str(token)) if token.type == "RAW" else ""

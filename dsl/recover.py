@@ -23,11 +23,12 @@ from .suggest import closest
 from .tokens import END, described, expected, span, words
 
 # The parser's stack. Lines and elements do not add to it, only what stands inside something else does.
-_DEEPEST = 300
+_DEEPEST = 100
 _MOST_ERRORS = 50
 
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
+_BAD_TEXTS = {"BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
 # Words that open a line wherever they stand.
 _LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
 
@@ -42,6 +43,7 @@ class Parsed:
 def parse_tokens(parser: Lark, source: Source) -> Parsed:
     run = _Run(parser, source)
     tree = run.parse()
+    assert tree is not None or run.diagnostics
     return Parsed(tree, run.diagnostics, run.damaged)
 
 
@@ -127,6 +129,8 @@ class _Run:
         if token.type == "BAD_CHAR":
             self._bad_character(token)
             return
+        if token.type in _BAD_TEXTS:
+            self._bad_text(token)
         try:
             self._state.feed_token(token)
         except UnexpectedToken:
@@ -135,9 +139,7 @@ class _Run:
         self._shifted(token)
 
     def _shifted(self, token: Token) -> None:
-        if token.type in ("BAD_STRING", "BAD_RAW") and ("{" in token or "}" in token):
-            self._swallowed = self.damaged = True
-        elif token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
+        if token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
             self._edition(token)
         if len(self._state.state_stack) > _DEEPEST:
             self.diagnostics.append(faults.too_deep(span(token)))
@@ -254,9 +256,11 @@ class _Run:
         self.damaged = True
         depth = 0
         while token.type != END:
-            if depth == 0 and self._opens_line(token) and self._unwind(token.type, *self._following(1)):
-                self._take(token)
-                return
+            if depth == 0 and self._opens_line(token):
+                is_sure = token.type != "NAME" and self._is_first(token)
+                if self._unwind(token.type, *self._following(1)) or (is_sure and self._unwind(token.type)):
+                    self._take(token)
+                    return
             if token.type == "LBRACE":
                 depth += 1
             elif token.type == "RBRACE" and depth:
@@ -339,7 +343,13 @@ class _Run:
     def _unexpected(self, token: Token) -> Diagnostic:
         if self._last is None:
             return faults.no_flow(span(token))
-        accepts = self._accepts(self._state.state_stack)
+        stack, last = self._state.state_stack, self._last
+        accepts = self._accepts(stack)
+        if last.type == "NAME" and last.line != token.line and accepts <= {"EQUAL", "LBRACE"}:
+            # A word that begins nothing: the mistake is the word, not what stands on the next line.
+            if self._is_first(last):
+                return faults.unexpected(f"{expected(accepts)} after {described(last)}", described(token), span(last))
+            accepts, token = self._accepts(stack[:-1]), last
         return faults.unexpected(
             expected(accepts), described(token), span(token), hints.syntax(self._before_last, self._last, token)
         )
@@ -371,6 +381,20 @@ class _Run:
             self._feed(token)
             return
         self._skip(token)
+
+    def _bad_text(self, token: Token) -> None:
+        """Said at once, whatever becomes of it: it is read as the string or script that it was meant as."""
+        place = span(token)
+        if token.type == "BAD_QUOTE":
+            self.diagnostics.append(faults.single_quotes(str(token), place))
+        elif token.type == "BAD_STRING":
+            end = place.start + len(token.rstrip())
+            self.diagnostics.append(faults.string_not_closed(Span(place.start, end)))
+        else:
+            # The opening quotes alone: what was meant to follow the script is inside it now.
+            self.diagnostics.append(faults.script_not_closed(Span(place.start, place.start + 3)))
+        if token.type != "BAD_QUOTE" and ("{" in token or "}" in token):
+            self._swallowed = self.damaged = True
 
     def _bad_character(self, token: Token) -> None:
         self._report(faults.bad_character(token, span(token), hints.character(token)), token)

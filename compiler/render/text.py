@@ -61,7 +61,7 @@ class _Mark:
 def _block(diagnostic: Diagnostic, source: Source, paint: _Paint) -> Iterator[str]:
     color = _COLORS[diagnostic.severity]
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", _BOLD, color)
-    yield f"{head}{paint(': ' + printable(diagnostic.message), _BOLD)}"
+    yield f"{head}{paint(': ' + _cut(printable(diagnostic.message)), _BOLD)}"
     marks = _marks(diagnostic, source, color)
     width = max((len(str(mark.line)) for mark in marks), default=1)
     if diagnostic.span is None:
@@ -72,9 +72,14 @@ def _block(diagnostic: Diagnostic, source: Source, paint: _Paint) -> Iterator[st
         yield paint(f"{' ' * width} |", _BLUE)
         yield from _excerpt(marks, source, width, paint)
     for help_ in diagnostic.help:
-        first, *rest = printable(help_).split("\n")
+        first, *rest = _cut(printable(help_)).split("\n")
         yield f"{' ' * width} {paint('=', _BLUE)} {paint('help:', _BOLD)} {first}"
         yield from (f"{' ' * width}         {line}" for line in rest)
+
+
+def _cut(text: str) -> str:
+    """Names in messages are the user's, and may be a megabyte long."""
+    return text if len(text) <= 400 else f"{text[:400]}…"
 
 
 def _marks(diagnostic: Diagnostic, source: Source, color: str) -> list[_Mark]:

@@ -1,0 +1,78 @@
+"""Whole programs: good ones with their plan and graph, bad ones with what is said about them, word by word.
+
+A folder per program under `tests/samples`; every code of the front end has a bad one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from flowc.compiler.driver import check_source
+from flowc.compiler.lower import lower
+from flowc.compiler.model import Model
+from flowc.compiler.render import text
+from flowc.dsl.diagnostics import Diagnostic, has_errors
+from flowc.dsl.spans import Source
+from flowc.runtime import plan as plans
+from tests.conftest import Golden
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "tests" / "samples"
+GOOD = sorted((SAMPLES / "good").iterdir())
+BAD = sorted((SAMPLES / "bad").iterdir())
+
+FAULTS = ("dsl/faults.py", "compiler/faults.py", "compiler/body_faults.py")
+# Needs a folder that cannot be bundled, see test_driver.
+WITHOUT_SAMPLE = {"F0601"}
+
+
+def check(folder: Path) -> tuple[Model | None, tuple[Diagnostic, ...], Source]:
+    source = Source("flow.flow", (folder / "flow.flow").read_bytes().decode())
+    checked = check_source(source, folder)
+    return checked.model, checked.diagnostics, source
+
+
+def graph_text(model: Model) -> str:
+    lines = []
+    for step in model.graph.nodes:
+        lines.append(step)
+        for source, _, references in model.graph.in_edges(step, data="references"):
+            reasons = ", ".join("after" if item.output is None else item.output for item in references)
+            lines.append(f"  <- {source} ({reasons})")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("folder", GOOD, ids=lambda folder: folder.name)
+def test_a_good_program(folder: Path, golden: Golden) -> None:
+    model, diagnostics, _ = check(folder)
+    assert diagnostics == ()
+    assert model is not None
+    plan = lower(model)
+    assert plans.load(plans.dump(plan)) == plan
+    golden(folder / "plan.json", json.dumps(json.loads(plans.dump(plan)), indent=2, ensure_ascii=False) + "\n")
+    golden(folder / "graph.txt", graph_text(model))
+
+
+@pytest.mark.parametrize("folder", BAD, ids=lambda folder: folder.name)
+def test_a_bad_program(folder: Path, golden: Golden) -> None:
+    model, diagnostics, source = check(folder)
+    code = folder.name[:5]
+    assert code in {item.code for item in diagnostics}
+    assert (model is None) == has_errors(diagnostics)
+    golden(folder / "diagnostics.txt", text.render(diagnostics, source))
+
+
+def codes() -> list[str]:
+    return [code for file in FAULTS for code in re.findall(r'"(F\d{4})"', (ROOT / file).read_text())]
+
+
+def test_every_code_has_a_sample() -> None:
+    assert set(codes()) - {folder.name[:5] for folder in BAD} == WITHOUT_SAMPLE
+
+
+def test_every_code_has_one_constructor() -> None:
+    assert len(codes()) == len(set(codes()))

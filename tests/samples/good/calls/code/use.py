@@ -1,0 +1,3 @@
+if True:
+
+    def anything(table, **more): ...
