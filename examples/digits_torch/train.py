@@ -76,6 +76,9 @@ def main() -> None:
         if dist.get_rank() == 0:
             torch.save(model.state_dict(), args.save)
             args.loss.write_text(f"{loss}\n")
+        # gloo lets go of a tensor in a thread of its own. A Python that ends just then aborts (torch 2.13), so nobody
+        # ends right after a collective on tensors of Python.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 
