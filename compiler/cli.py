@@ -62,11 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(refused.message, *refused.remedies)
         return USAGE
     except BrokenPipeError:
-        # Whoever read our output has left; Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has left
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except OSError as error:
+        if options.debug:
+            raise
+        _drop_output()
+        reason = (error.strerror or str(error)).lower()
+        _complain(f"cannot read {error.filename}: {reason}" if error.filename else f"cannot write the output: {reason}")
+        return USAGE
     except Exception as error:
         if options.debug:
             raise
@@ -76,6 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return INTERNAL
     return code
+
+
+def _drop_output() -> None:
+    """Python would complain once more when it closes a stream that nobody takes anything from."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,80 @@
+"""The compiler as a function, with the bundle and the graph that it hands on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import networkx
+import pytest
+
+from flowc.compiler.driver import TARGETS, check_source, compile_source, plan_source
+from flowc.compiler.model import Reference
+from flowc.dsl.spans import Source
+
+TEXT = """flow small {
+  step one {
+    out x: int
+    run ["one", out.x]
+  }
+
+  step two {
+    in a = one.x
+    in b = one.x
+    after one
+    run ["two", a, b]
+  }
+}
+"""
+STORE = "s3://some-bucket/prefix"
+
+
+def test_the_build_says_what_it_was_made_of(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("")
+    planned = plan_source(Source("some/where/small.flow", TEXT), tmp_path, STORE)
+    build = planned.build
+    assert build is not None
+    assert planned.bundle is not None
+    assert (build.source_name, build.store, build.plan.source) == ("small.flow", STORE, "small.flow")
+    assert build.source_digest == hashlib.sha256(TEXT.encode()).hexdigest()
+    assert build.bundle_digest == planned.bundle.digest
+    assert [member.name for member in planned.bundle.members] == ["code.py"]
+    assert TEXT[slice(*build.model.span_of("two"))] == "two"
+
+
+def test_an_edge_knows_its_references(tmp_path: Path) -> None:
+    model = check_source(Source("small.flow", TEXT), tmp_path).model
+    assert model is not None
+    assert list(networkx.topological_sort(model.graph)) == ["one", "two"]
+    references: tuple[Reference, ...] = model.graph.edges["one", "two"]["references"]
+    assert [(item.output, TEXT[slice(*item.span)]) for item in references] == [
+        ("x", "one.x"),
+        ("x", "one.x"),
+        (None, "one"),
+    ]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_errors_mean_no_files(tmp_path: Path, target: str) -> None:
+    good = compile_source(Source("small.flow", TEXT), tmp_path, target, STORE)
+    assert good.files
+    bad = compile_source(Source("small.flow", TEXT.replace("one.x", "one.y")), tmp_path, target, STORE)
+    assert (bad.files, bad.bundle) == ((), None)
+    assert {item.code for item in bad.diagnostics} == {"F0203"}
+
+
+def test_a_folder_that_cannot_be_bundled_is_a_diagnostic(tmp_path: Path) -> None:
+    (tmp_path / "away").symlink_to("/etc")
+    planned = plan_source(Source("small.flow", TEXT), tmp_path)
+    assert planned.build is None
+    assert [item.code for item in planned.diagnostics] == ["F0601"]
+
+
+def test_what_a_compile_wrote_is_left_out(tmp_path: Path) -> None:
+    before = plan_source(Source("small.flow", TEXT), tmp_path, leave_out=[tmp_path / "build"]).bundle
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "workflow.yaml").write_text("")
+    after = plan_source(Source("small.flow", TEXT), tmp_path, leave_out=[tmp_path / "build"]).bundle
+    assert before is not None
+    assert after is not None
+    assert before.digest == after.digest
