@@ -13,7 +13,7 @@ import pytest
 
 from flowc.compiler.driver import check_source
 from flowc.compiler.lower import lower
-from flowc.compiler.model import Model
+from flowc.compiler.model import Model, Reference
 from flowc.compiler.render import text
 from flowc.dsl.diagnostics import Diagnostic, has_errors
 from flowc.dsl.spans import Source
@@ -40,7 +40,8 @@ def graph_text(model: Model) -> str:
     lines = []
     for step in model.graph.nodes:
         lines.append(step)
-        for source, _, references in model.graph.in_edges(step, data="references"):
+        for source in model.graph.predecessors(step):
+            references: tuple[Reference, ...] = model.graph.edges[source, step]["references"]
             reasons = ", ".join("after" if item.output is None else item.output for item in references)
             lines.append(f"  <- {source} ({reasons})")
     return "\n".join(lines) + "\n"
