@@ -53,6 +53,17 @@ def test_files_folders_links_and_modes_arrive(tmp_path: Path) -> None:
     assert not code.with_suffix(".tar").exists()
 
 
+def test_a_link_through_a_link_leads_nowhere_either(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match="lies outside"):
+        unpack(
+            tmp_path,
+            (member("p/q/a", tarfile.SYMTYPE, "d/../.."), b""),
+            (member("p/q/d", tarfile.SYMTYPE, "../.."), b""),
+            (member("p/q/a/evil"), b""),
+        )
+    assert not (tmp_path / "evil").exists()
+
+
 @pytest.mark.parametrize(
     "bad",
     [
