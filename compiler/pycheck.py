@@ -34,16 +34,12 @@ class _Module:
     is_open: bool
 
 
-@dataclass(slots=True)
 class PythonFiles:
     """The Python files of a flow's folder; each is read once."""
 
-    folder: Path
-    _read: dict[str, _Module | tuple[int | None, str]]
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._read = {}
+        self._read: dict[str, _Module | tuple[int | None, str]] = {}
 
     def check_call(self, step: Step, call: Call) -> Iterator[Diagnostic]:
         path = self._find(call)
@@ -67,7 +63,7 @@ class PythonFiles:
         pure = PurePosixPath(path)
         if pure.is_absolute() or os.path.normpath(pure).startswith(".."):
             return faults.path_leaves_folder(path, span)
-        if (self.folder / path).is_file():
+        if self._is_file(path):
             return None
         return faults.file_missing(path, span, self._python_files())
 
@@ -77,12 +73,16 @@ class PythonFiles:
             for found in sorted(self.folder.glob(pattern))[:200]:
                 yield found.relative_to(self.folder).as_posix()
 
+    def _is_file(self, path: str) -> bool:
+        # Path.is_file raises for a name that is too long, or in a folder that is closed.
+        return os.path.isfile(self.folder / path)  # noqa: PTH113
+
     def _find(self, call: Call) -> str | None:
         """The file of a target, from the flow's folder; None for a module that does not lie there."""
         if call.target.endswith(".py"):
             return call.target
         stem = call.target.replace(".", "/")
-        return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if (self.folder / path).is_file()), None)
+        return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if self._is_file(path)), None)
 
     def _module(self, path: str) -> _Module | tuple[int | None, str]:
         if path not in self._read:

@@ -78,3 +78,22 @@ def test_what_a_compile_wrote_is_left_out(tmp_path: Path) -> None:
     assert before is not None
     assert after is not None
     assert before.digest == after.digest
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".py", "a/" * 3000 + "b.py", "back\\\\slash.py", "\\n.py", ".py"])
+def test_odd_names_of_files_are_only_missing(tmp_path: Path, name: str) -> None:
+    text = f'flow f {{ step s {{ call "{name}:main" }} step t {{ run ["python", "{name}"] }} }}'
+    assert {item.code for item in check_source(Source("f.flow", text), tmp_path).diagnostics} == {"F0521"}
+
+
+def test_odd_python_files_are_diagnostics(tmp_path: Path) -> None:
+    contents = {
+        "null": b"\0",
+        "coding": b"# coding: nonsense\n",
+        "deep": b"(" * 5000,
+        "minus": b"x = " + b"-" * 100_000 + b"1",
+    }
+    for name, content in contents.items():
+        (tmp_path / f"{name}.py").write_bytes(content)
+        text = f'flow f {{ step s {{ call "{name}.py:main" }} }}'
+        assert [item.code for item in check_source(Source("f.flow", text), tmp_path).diagnostics] == ["F0522"], name
