@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,7 @@ def train(args: argparse.Namespace, device: torch.device) -> tuple[nn.Module, fl
             # DistributedDataParallel averages the gradients of all ranks in backward().
             nn.functional.cross_entropy(model(batch.to(device)), wanted.to(device)).backward()
             optimizer.step()
-        # Every rank has the same weights now, so one of them can judge them all. Not an all_reduce of everybody's loss:
-        # gloo lets go of its tensors late, and a Python that is ending just then aborts (torch 2.13).
+        # Every rank has the same weights now, so one of them can judge them all.
         if dist.get_rank() == 0:
             with torch.no_grad():
                 loss = nn.functional.cross_entropy(model.module(images), labels).item()
@@ -78,6 +78,10 @@ def main() -> None:
             args.loss.write_text(f"{loss}\n")
     finally:
         dist.destroy_process_group()
+    # Threads of gloo outlive their process group and may still hold Python objects; a Python that winds up under them
+    # aborts now and then (torch 2.13). All is written, so leave without winding up.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
