@@ -18,12 +18,10 @@ without a default has no value in the document, so Argo refuses a submission tha
 from __future__ import annotations
 
 from flowc.runtime.plan import Param
+from flowc.runtime.run_record import NOT_GIVEN, RESERVED
 from flowc.runtime.values import from_json, to_text
 
 from .expressions import Expr, Part
-
-RESERVED = "flowc:"
-NOT_GIVEN = "flowc:default"
 
 # Parameter values are copied into every Workflow object and its status, which together must stay under 1 MiB; a
 # longer default is left to the plan.
