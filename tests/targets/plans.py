@@ -54,8 +54,18 @@ def linear() -> Plan:
     train = Gang(4, Torchrun(procs_per_node=2, max_restarts=1, port=None))
     return plan(
         step("prepare", cpu=0.5, shm=1 * GIB, timeout=600),
-        step("train", ["prepare"], train, gpu=2, cpu=16.0, memory=64 * GIB, shm=8 * GIB, retries=2, retry_wait=30,
-             timeout=3600),
+        step(
+            "train",
+            ["prepare"],
+            train,
+            gpu=2,
+            cpu=16.0,
+            memory=64 * GIB,
+            shm=8 * GIB,
+            retries=2,
+            retry_wait=30,
+            timeout=3600,
+        ),
         step("report_all", ["train"], retries=3, retry_wait=10),
         params=(
             Param("epochs", "int", False, 3),

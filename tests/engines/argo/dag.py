@@ -34,7 +34,8 @@ class Dag:
         self.workflow, self.node, self.template, self.home, self.exit = workflow, node, template, home, exit_
         self.tasks = {task["name"]: task for task in template["dag"]["tasks"]}
         self.logic = {
-            name: depends.parse(task["depends"], f"{template['name']}.{name}.depends") if task.get("depends")
+            name: depends.parse(task["depends"], f"{template['name']}.{name}.depends")
+            if task.get("depends")
             else depends.Depends((), (), lambda held: True)
             for name, task in self.tasks.items()
         }
@@ -112,9 +113,7 @@ class Dag:
             if count == "0":
                 self._leaf(name, "Skipped", "Skipped, empty params")
                 return True
-            self.nodes[name] = self.node.child(
-                f"{self.node.name}.{name}", name, "TaskGroup", self._template_name(name)
-            )
+            self.nodes[name] = self.node.child(f"{self.node.name}.{name}", name, "TaskGroup", self._template_name(name))
             self.items[name] = []
             scope = {**self.workflow.globals, **self._scope(name)}
             for index in range(int(count)):

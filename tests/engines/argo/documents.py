@@ -155,8 +155,10 @@ def check(value: object, kind: str, path: str) -> dict[str, Any]:
 def check_list(value: object, kind: str, path: str, key: str = "name") -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise UnsupportedField(path, f"is not a list but {value!r}")
-    return [check(item, kind, f"{path}[{item.get(key, i) if isinstance(item, dict) else i}]")
-            for i, item in enumerate(value)]
+    return [
+        check(item, kind, f"{path}[{item.get(key, i) if isinstance(item, dict) else i}]")
+        for i, item in enumerate(value)
+    ]
 
 
 def check_container(container: dict[str, Any], path: str) -> None:
@@ -205,8 +207,9 @@ def check_template(template: dict[str, Any], path: str) -> None:
         if "expression" in source:
             expressions.parse(source["expression"])
         if len([w for w in wanted if w in source]) != 1 or set(source) - {*wanted, "default"}:
-            raise UnsupportedField(f"{path}.outputs.parameters[{output['name']}]", f"a {kinds[0]} template has one of "
-                                   f"valueFrom {wanted}")
+            raise UnsupportedField(
+                f"{path}.outputs.parameters[{output['name']}]", f"a {kinds[0]} template has one of valueFrom {wanted}"
+            )
     if "metadata" in template:
         check(template["metadata"], "template metadata", f"{path}.metadata")
     check_volumes(template.get("volumes", []), f"{path}.volumes")

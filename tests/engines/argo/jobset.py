@@ -271,8 +271,10 @@ class JobSet:
         if action == "FailJobSet":
             self._end("FailJobSetFailurePolicyAction", f"(first failed job: {job.name}) {job.message}")
         elif action == "RestartJobSet" and self.restarts_counted >= policy.get("maxRestarts", 0):
-            self._end("ReachedMaxRestarts", f"jobset failed due to reaching max number of restarts "
-                      f"(first failed job: {job.name}) {job.message}")
+            self._end(
+                "ReachedMaxRestarts",
+                f"jobset failed due to reaching max number of restarts (first failed job: {job.name}) {job.message}",
+            )
         else:
             self._delete_jobs(self.current_jobs, keeper)
             self.restarts += 1
@@ -358,8 +360,10 @@ def check_jobset(manifest: Any, path: str) -> None:
         known(rule, "failure rule", f"{path}.spec.failurePolicy.rules[{rule['name']}]")
         if rule["action"] not in ("FailJobSet", "RestartJobSet", "RestartJobSetAndIgnoreMaxRestarts"):
             raise UnsupportedField(f"{path}.spec.failurePolicy.rules[{rule['name']}].action", rule["action"])
-    for targets in (success.get("targetReplicatedJobs", []), *(r.get("targetReplicatedJobs", [])
-                                                               for r in failure.get("rules", []))):
+    for targets in (
+        success.get("targetReplicatedJobs", []),
+        *(r.get("targetReplicatedJobs", []) for r in failure.get("rules", [])),
+    ):
         for target in targets:
             if target not in jobs:
                 raise UnsupportedField(f"{path}.spec", f"targetReplicatedJobs names {target!r}, which does not exist")

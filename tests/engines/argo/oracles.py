@@ -32,7 +32,13 @@ json.dump(failed, sys.stdout)
 
 def validate_hera(*documents: Mapping[str, Any]) -> list[str]:
     """Hera's models, in a process of their own: importing Hera changes PyYAML's safe dumper for the whole process."""
-    done = subprocess.run([sys.executable, "-c", HERA], input=json.dumps(documents), capture_output=True, text=True,
-                          timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", HERA],
+        input=json.dumps(documents),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     faults: list[str] = json.loads(done.stdout)
     return faults

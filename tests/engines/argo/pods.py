@@ -257,9 +257,7 @@ class Pod:
             return str(self.folder / "root") + text
         return text
 
-    def _environment(
-        self, container: Mapping[str, Any], base_env: Mapping[str, str], stored: Stored
-    ) -> dict[str, str]:
+    def _environment(self, container: Mapping[str, Any], base_env: Mapping[str, str], stored: Stored) -> dict[str, str]:
         known = {
             **base_env,
             "HOSTNAME": self.definition.hostname or self.name,

@@ -74,7 +74,7 @@ def replace(document: Json, scope: Scope) -> Json:
     while (start := text.find("{{", position)) >= 0:
         end = text.find("}}", start + 2)
         if end < 0:
-            raise NodeError(f"Cannot find end tag=\"}}}}\" in the template starting from {text[start:start + 60]!r}")
+            raise NodeError(f'Cannot find end tag="}}}}" in the template starting from {text[start : start + 60]!r}')
         out.append(text[position:start])
         tag = text[start + 2 : end]
         out.append(expression(tag, scope) if tag.startswith("=") else simple(tag, scope))
@@ -136,8 +136,11 @@ def process_arguments(template: Json, arguments: Mapping[str, str | None], scope
             parameter["value"] = parameter["default"]
         elif "value" not in parameter:
             absent = "argument references an absent optional (skipped/omitted node output with no default)"
-            raise NodeError(f"inputs.parameters.{name}: {absent}" if name in arguments
-                            else f"inputs.parameters.{name} was not supplied")
+            raise NodeError(
+                f"inputs.parameters.{name}: {absent}"
+                if name in arguments
+                else f"inputs.parameters.{name} was not supplied"
+            )
         if parameter.get("enum") and parameter["value"] not in parameter["enum"]:
             raise NodeError(f"inputs.parameters.{name}: {parameter['value']!r} is not in the enum")
     if inputs:

@@ -39,7 +39,7 @@ def test_kubernetes_expands_its_own_variables(cluster: Cluster) -> None:
         {"name": "B", "value": "b"},
         {"name": "C", "value": "$(A)|$(B)|$$(B)|$(NOPE)|$B|$("},
     ]
-    container = {"command": ["sh", "-c", "echo \"$C\" \"$1\"; echo '$$(B)'", "-", "$(B)$(HOSTNAME)"], "env": env}
+    container = {"command": ["sh", "-c", 'echo "$C" "$1"; echo \'$$(B)\'', "-", "$(B)$(HOSTNAME)"], "env": env}
     workflow = run(cluster, one("", container=container))
     assert log(workflow) == f"a$(B)|b|$(B)|$(NOPE)|$B|$( b{workflow.nodes[0].pods[0].name}\n$(B)\n"
 

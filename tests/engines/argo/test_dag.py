@@ -33,11 +33,14 @@ def phases(workflow: Workflow) -> dict[str, str]:
 
 
 def test_tasks_run_in_the_order_of_depends(cluster: Cluster) -> None:
-    workflow = run(cluster, """
+    workflow = run(
+        cluster,
+        """
 - {name: c, template: ok, depends: a.Succeeded && b.Succeeded}
 - {name: a, template: ok}
 - {name: b, template: ok, depends: a.Succeeded}
-""")
+""",
+    )
     a, b, c = (workflow.node(name) for name in "abc")
     assert a.finished
     assert b.finished
@@ -55,41 +58,58 @@ def test_independent_tasks_run_at_the_same_time(cluster: Cluster) -> None:
 
 
 def test_a_failure_omits_what_depends_on_success_and_fails_the_whole(cluster: Cluster) -> None:
-    workflow = run(cluster, """
+    workflow = run(
+        cluster,
+        """
 - {name: a, template: bad}
 - {name: b, template: ok, depends: a.Succeeded}
 - {name: c, template: ok, depends: b.Succeeded}
-""", expect="Failed")
+""",
+        expect="Failed",
+    )
     assert phases(workflow) == {"a": "Failed", "b": "Omitted", "c": "Omitted"}
     assert workflow.node("a").exit_code == 3
 
 
 def test_a_failure_that_a_leaf_handles_does_not_fail_the_whole(cluster: Cluster) -> None:
-    workflow = run(cluster, """
+    workflow = run(
+        cluster,
+        """
 - {name: a, template: bad}
 - {name: b, template: ok, depends: a.Succeeded || a.Failed || a.Errored}
-""")
+""",
+    )
     assert phases(workflow) == {"a": "Failed", "b": "Succeeded"}
 
 
 def test_a_tolerated_leaf_needs_a_successor_without_a_pod(cluster: Cluster) -> None:
     run(cluster, "- {name: a, template: bad}", expect="Failed")
-    workflow = run(cluster, """
+    workflow = run(
+        cluster,
+        """
 - {name: a, template: bad}
 - {name: b, template: pause, depends: a.Succeeded || a.Failed || a.Errored}
-""")
+""",
+    )
     assert workflow.node("b").pods == []
 
 
 def test_a_skipped_leaf_has_the_phase_of_its_parents(cluster: Cluster) -> None:
-    run(cluster, """
+    run(
+        cluster,
+        """
 - {name: a, template: bad}
 - {name: b, template: ok, depends: a.Failed, when: 'false'}
-""", expect="Failed")
-    run(cluster, """
+""",
+        expect="Failed",
+    )
+    run(
+        cluster,
+        """
 - {name: a, template: ok}
 - {name: b, template: ok, depends: a.Succeeded, when: 'false'}
-""")
+""",
+    )
 
 
 def test_the_dag_waits_for_what_was_started_when_another_branch_has_failed(cluster: Cluster) -> None:
@@ -99,25 +119,42 @@ def test_the_dag_waits_for_what_was_started_when_another_branch_has_failed(clust
 
 
 def test_when_is_an_expression_over_results_of_ancestors(cluster: Cluster) -> None:
-    pick = sh("pick", "printf gpu > $OUT", container={"env": [{"name": "OUT", "value": "/tmp/x"}]},
-              outputs={"parameters": [{"name": "arm", "valueFrom": {"path": "/tmp/x"}}]})
-    workflow = run(cluster, """
+    pick = sh(
+        "pick",
+        "printf gpu > $OUT",
+        container={"env": [{"name": "OUT", "value": "/tmp/x"}]},
+        outputs={"parameters": [{"name": "arm", "valueFrom": {"path": "/tmp/x"}}]},
+    )
+    workflow = run(
+        cluster,
+        """
 - {name: p, template: pick}
 - {name: gpu, template: ok, depends: p.Succeeded, when: "{{= tasks.p.outputs.parameters.arm == 'gpu' }}"}
 - {name: cpu, template: ok, depends: p.Succeeded, when: "{{= tasks['p'].outputs.parameters['arm'] == 'cpu' }}"}
 - {name: join, template: ok, depends: (gpu.Succeeded || gpu.Skipped) && (cpu.Succeeded || cpu.Skipped)}
-""", pick)
+""",
+        pick,
+    )
     assert phases(workflow) == {"p": "Succeeded", "gpu": "Succeeded", "cpu": "Skipped", "join": "Succeeded"}
 
 
 def test_results_of_a_task_that_is_no_ancestor_are_out_of_reach(cluster: Cluster) -> None:
-    pick = sh("pick", "printf 1 > $0", container={"args": ["/tmp/x"]},
-              outputs={"parameters": [{"name": "v", "valueFrom": {"path": "/tmp/x"}}]})
+    pick = sh(
+        "pick",
+        "printf 1 > $0",
+        container={"args": ["/tmp/x"]},
+        outputs={"parameters": [{"name": "v", "valueFrom": {"path": "/tmp/x"}}]},
+    )
     take = sh("take", "true", inputs={"parameters": [{"name": "v"}]})
-    workflow = run(cluster, """
+    workflow = run(
+        cluster,
+        """
 - {name: p, template: pick}
 - {name: q, template: take, arguments: {parameters: [{name: v, value: "{{tasks.p.outputs.parameters.v}}"}]}}
-""", pick + take, expect="Error")
+""",
+        pick + take,
+        expect="Error",
+    )
     assert "failed to resolve" in workflow.node("q").message
 
 
@@ -128,8 +165,12 @@ def test_an_output_of_a_skipped_task_has_to_be_handled(cluster: Cluster) -> None
         return sh("pick", "true", container={"args": ["/tmp/x"]}, outputs=outputs)
 
     def take(**more: str) -> str:
-        return sh("take", "echo got $V", inputs={"parameters": [{"name": "v", **more}]},
-                  container={"env": [{"name": "V", "value": "{{inputs.parameters.v}}"}]})
+        return sh(
+            "take",
+            "echo got $V",
+            inputs={"parameters": [{"name": "v", **more}]},
+            container={"env": [{"name": "V", "value": "{{inputs.parameters.v}}"}]},
+        )
 
     def tasks(value: str) -> str:
         return f"""
@@ -149,8 +190,12 @@ def test_an_output_of_a_skipped_task_has_to_be_handled(cluster: Cluster) -> None
     assert "absent optional" in workflow.node("q").message
 
 
-ITEM = sh("item", "echo item $I", inputs={"parameters": [{"name": "i"}]},
-          container={"env": [{"name": "I", "value": "{{inputs.parameters.i}}"}]})
+ITEM = sh(
+    "item",
+    "echo item $I",
+    inputs={"parameters": [{"name": "i"}]},
+    container={"env": [{"name": "I", "value": "{{inputs.parameters.i}}"}]},
+)
 ARGUMENTS = "arguments: {parameters: [{name: i, value: '{{item}}'}]}"
 
 
@@ -165,16 +210,25 @@ def test_a_fan_out_runs_once_for_each_index(cluster: Cluster) -> None:
 
 
 def test_an_empty_fan_out_is_skipped_so_the_join_has_to_say_so(cluster: Cluster) -> None:
-    workflow = run(cluster, fan(0) + """
+    workflow = run(
+        cluster,
+        fan(0)
+        + """
 - {name: j, template: ok, depends: f.Succeeded}
 - {name: k, template: ok, depends: f.Succeeded || f.Skipped}
-""", ITEM)
+""",
+        ITEM,
+    )
     assert phases(workflow) == {"f": "Skipped", "j": "Omitted", "k": "Succeeded"}
 
 
 def test_a_fan_out_may_be_as_wide_as_a_result_says(cluster: Cluster) -> None:
-    split = sh("split", "echo 2 > $1", container={"args": ["-", "/tmp/n"]},
-               outputs={"parameters": [{"name": "n", "valueFrom": {"path": "/tmp/n"}}]})
+    split = sh(
+        "split",
+        "echo 2 > $1",
+        container={"args": ["-", "/tmp/n"]},
+        outputs={"parameters": [{"name": "n", "valueFrom": {"path": "/tmp/n"}}]},
+    )
     task = fan("{{tasks.s.outputs.parameters.n}}", "depends: s.Succeeded, ")
     workflow = run(cluster, "- {name: s, template: split}\n" + task, ITEM + split)
     assert len(workflow.node("f").children) == 2
@@ -182,10 +236,16 @@ def test_a_fan_out_may_be_as_wide_as_a_result_says(cluster: Cluster) -> None:
 
 def test_one_failed_item_fails_the_fan_out_and_the_others_run_on(cluster: Cluster) -> None:
     item = ITEM.replace("echo item $I", "test $I != 0")
-    workflow = run(cluster, fan(3) + """
+    workflow = run(
+        cluster,
+        fan(3)
+        + """
 - {name: all, template: ok, depends: f.AllFailed}
 - {name: any, template: ok, depends: f.AnySucceeded}
-""", item, expect="Failed")
+""",
+        item,
+        expect="Failed",
+    )
     assert [child.phase for child in workflow.node("f").children] == ["Failed", "Succeeded", "Succeeded"]
     assert (workflow.node("all").phase, workflow.node("any").phase) == ("Omitted", "Succeeded")
 
@@ -225,16 +285,25 @@ def test_the_spec_bounds_the_pods_of_the_whole_workflow(cluster: Cluster) -> Non
 
 
 def test_results_of_a_fan_out_are_those_of_the_items_that_succeeded(cluster: Cluster) -> None:
-    item = sh("item", "echo v$I > $0; test $I != 1", inputs={"parameters": [{"name": "i"}]},
-              container={"env": [{"name": "I", "value": "{{inputs.parameters.i}}"}], "args": ["/tmp/o"]},
-              outputs={"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]})
+    item = sh(
+        "item",
+        "echo v$I > $0; test $I != 1",
+        inputs={"parameters": [{"name": "i"}]},
+        container={"env": [{"name": "I", "value": "{{inputs.parameters.i}}"}], "args": ["/tmp/o"]},
+        outputs={"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]},
+    )
     take = sh("take", "echo '{{inputs.parameters.v}}'", inputs={"parameters": [{"name": "v"}]})
-    workflow = run(cluster, fan(3) + """
+    workflow = run(
+        cluster,
+        fan(3)
+        + """
 - name: take
   template: take
   depends: f.Failed
   arguments: {parameters: [{name: v, value: "{{tasks.f.outputs.parameters.o}}"}]}
-""", item + take)
+""",
+        item + take,
+    )
     assert json.loads(workflow.node("take").pods[0].logs()) == ["v0", "v2"]  # position 1 is not item 1
 
 
@@ -255,8 +324,12 @@ def test_recursion_ends_at_a_depth_of_a_hundred(cluster: Cluster) -> None:
 
 
 def test_a_dag_hands_on_the_outputs_of_its_tasks(cluster: Cluster) -> None:
-    pick = sh("pick", "printf 5 > $1", container={"args": ["-", "/tmp/x"]},
-              outputs={"parameters": [{"name": "v", "valueFrom": {"path": "/tmp/x"}}]})
+    pick = sh(
+        "pick",
+        "printf 5 > $1",
+        container={"args": ["-", "/tmp/x"]},
+        outputs={"parameters": [{"name": "v", "valueFrom": {"path": "/tmp/x"}}]},
+    )
     inner = """
 - name: inner
   dag: {tasks: [{name: p, template: pick}, {name: n, template: pick, when: 'false'}]}

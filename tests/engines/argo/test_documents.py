@@ -44,8 +44,12 @@ CASES: list[tuple[str, str]] = [
     (flow(sh("main", "true"), spec="synchronization: {mutexes: [{name: a}]}"), r"spec\.synchronization"),
     (flow(sh("main", "true"), spec="shutdown: Stop"), r"spec\.shutdown"),
     (flow(sh("main", "true"), spec="arguments: {artifacts: [{name: a}]}"), r"arguments\.artifacts"),
-    (flow(sh("main", "true"), spec="templateDefaults: {memoize: {key: a, maxAge: 1s, cache: {configMap: {name: a}}}}"),
-     "memoize"),
+    (
+        flow(
+            sh("main", "true"), spec="templateDefaults: {memoize: {key: a, maxAge: 1s, cache: {configMap: {name: a}}}}"
+        ),
+        "memoize",
+    ),
     # template
     (one("true", initContainers=[{"name": "a", "image": "b"}]), "initContainers"),
     (one("true", podSpecPatch="{}"), "podSpecPatch"),
@@ -53,8 +57,12 @@ CASES: list[tuple[str, str]] = [
     (one("true", parallelism=1), "leaf template"),
     (one("true", failFast=True), "failFast"),
     (one("true", inputs={"artifacts": [{"name": "a", "path": "/a"}]}), r"inputs\.artifacts"),
-    (one("true", inputs={"parameters": [{"name": "a", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}]}),
-     r"inputs\.parameters\[a\]\.valueFrom"),
+    (
+        one(
+            "true", inputs={"parameters": [{"name": "a", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}]}
+        ),
+        r"inputs\.parameters\[a\]\.valueFrom",
+    ),
     (one("true", outputs={"artifacts": [{"name": "a", "path": "/a"}]}), r"outputs\.artifacts"),
     (one("true", outputs={"parameters": [{"name": "a", "valueFrom": {"path": "/a"}, "globalName": "g"}]}), "global"),
     (one("true", outputs={"parameters": [{"name": "a", "valueFrom": {"expression": "item"}}]}), "a container template"),
@@ -68,8 +76,10 @@ CASES: list[tuple[str, str]] = [
     (container(envFrom=[{"secretRef": {"name": "a"}}]), "envFrom"),
     (container(lifecycle={"preStop": {"exec": {"command": ["a"]}}}), "lifecycle"),
     (container(livenessProbe={"exec": {"command": ["a"]}}), "livenessProbe"),
-    (container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b", "optional": True}}}]),
-     "optional"),
+    (
+        container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b", "optional": True}}}]),
+        "optional",
+    ),
     (container(env=[{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "a"}}}]), "resourceFieldRef"),
     (container(volumeMounts=[{"name": "a", "mountPath": "/a", "subPath": "b"}]), "subPath"),
     # tasks

@@ -92,8 +92,16 @@ def test_the_names_of_an_expression_are_known_before_it_runs() -> None:
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(1, "1"), (1.0, "1"), (0.0001, "0.0001"), (1e-6, "0.000001"),
-     (1.5e-5, "0.000015"), (1e-7, "1e-7"), (1e21, "1e+21"), (2.5, "2.5")],
+    [
+        (1, "1"),
+        (1.0, "1"),
+        (0.0001, "0.0001"),
+        (1e-6, "0.000001"),
+        (1.5e-5, "0.000015"),
+        (1e-7, "1e-7"),
+        (1e21, "1e+21"),
+        (2.5, "2.5"),
+    ],
 )
 def test_numbers_are_written_as_go_writes_them(number: float, text: str) -> None:
     assert go_number(number) == text

@@ -248,7 +248,7 @@ def test_a_literal_retries_tag_breaks_the_name(cluster: Cluster) -> None:
 def test_values_enter_the_manifest_as_json(cluster: Cluster) -> None:
     hostile = 'a"}],"x":[{"y":"\n- z: {{workflow.name}} \x1b'
     env = [{"name": "P", "value": "@P@"}]
-    manifest = json.dumps(jobset(("node", job("printf %s \"$P\" | base64 -w0", 1, pod={"env": env}))))
+    manifest = json.dumps(jobset(("node", job('printf %s "$P" | base64 -w0', 1, pod={"env": env}))))
     manifest = manifest.replace('"@P@"', "{{=toJson(workflow.parameters.p)}}")
     for name in ("parallelism", "completions"):
         manifest = manifest.replace(f'"{name}": 1', f'"{name}": {{{{=asInt(workflow.parameters.n)}}}}')

@@ -44,7 +44,7 @@ def test_the_exit_handler_knows_how_it_went(cluster: Cluster, script: str, phase
 
 
 def test_the_exit_handler_is_told_what_failed_as_quoted_json(cluster: Cluster) -> None:
-    leave = sh("leave", "printf %s \"$F\"", container={"env": [{"name": "F", "value": "{{workflow.failures}}"}]})
+    leave = sh("leave", 'printf %s "$F"', container={"env": [{"name": "F", "value": "{{workflow.failures}}"}]})
     cluster.apply(flow(sh("main", "exit 3") + leave, spec=ON_EXIT))
     workflow = cluster.submit("sample")
     workflow.wait(30)

@@ -262,8 +262,10 @@ class Workflow:
         kind = next(kind for kind in NODE_TYPES if kind in template)
         node.type = NODE_TYPES[kind]
         if node.depth + 1 >= MAX_DEPTH:  # the entry template is at depth 1
-            raise NodeError("Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/"
-                            "scaling/#maximum-recursion-depth")
+            raise NodeError(
+                "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/"
+                "scaling/#maximum-recursion-depth"
+            )
         local: dict[str, Value] = {"node.name": node.name}
         if task_name is not None:
             local["tasks.name"] = task_name
@@ -276,9 +278,7 @@ class Workflow:
         else:
             yield from self._run(node, processed, kind, home, exit_)
 
-    def _run(
-        self, node: Node, template: Mapping[str, Any], kind: str, home: Templates, exit_: bool
-    ) -> Iterator[None]:
+    def _run(self, node: Node, template: Mapping[str, Any], kind: str, home: Templates, exit_: bool) -> Iterator[None]:
         if kind in POD_KINDS:
             while self.slots is not None and self.leaves >= int(self.slots) and not self.stopping(exit_):
                 yield
@@ -316,8 +316,9 @@ class Workflow:
         policy = strategy.get("retryPolicy", "OnFailure")
         retried = {"Always": ("Failed", "Error"), "OnFailure": ("Failed",), "OnError": ("Error",)}[policy]
         for attempt in range(int(strategy["limit"]) + 1):
-            child = node.child(f"{node.name}({attempt})", f"{node.display_name}({attempt})", NODE_TYPES[kind],
-                               template["name"])
+            child = node.child(
+                f"{node.name}({attempt})", f"{node.display_name}({attempt})", NODE_TYPES[kind], template["name"]
+            )
             child.depth = node.depth
             last = node.children[-2] if attempt else None
             local: dict[str, Value] = {

@@ -155,8 +155,9 @@ def patch_case_conversion() -> None:
         called = conversion.operation_named(name, self._get_boto_service_action(action))
         return name, called, service_model(name).operation_model(called)
 
-    def normalise_parameters(self: Any, parameters: Any, boto_service_name: str | None = None,
-                             service_action_name: str | None = None) -> None:
+    def normalise_parameters(
+        self: Any, parameters: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+    ) -> None:
         service, called, model = operation(self, boto_service_name, service_action_name)
         converted = conversion.to_api(parameters, model.input_shape)
         faults = shape_faults(service, called, converted)
@@ -167,8 +168,9 @@ def patch_case_conversion() -> None:
         parameters.clear()
         parameters.update(converted)
 
-    def normalise_response(self: Any, response: Any, boto_service_name: str | None = None,
-                           service_action_name: str | None = None) -> None:
+    def normalise_response(
+        self: Any, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+    ) -> None:
         if not isinstance(response, dict):
             return
         _, _, model = operation(self, boto_service_name, service_action_name)
@@ -400,12 +402,20 @@ def patch_cancellation() -> None:
 
     base._eval_sync = _keep(eval_sync, unpatched)
     batch = _module(f"{_SERVICE}.state_task_service_batch").StateTaskServiceBatch
-    _cancel_by(batch, ("_build_sync_resolver",), "JobId",
-               lambda job: _task_client("batch", wiring().batch_url).terminate_job(
-                   jobId=job, reason="Terminated by Step Functions"))
-    _cancel_by(_module(f"{_SERVICE}.state_task_service_sfn").StateTaskServiceSfn,
-               ("_build_sync_resolver", "_build_sync2_resolver"), "ExecutionArn",
-               lambda arn: _task_client("stepfunctions", None).stop_execution(executionArn=arn))
+    _cancel_by(
+        batch,
+        ("_build_sync_resolver",),
+        "JobId",
+        lambda job: _task_client("batch", wiring().batch_url).terminate_job(
+            jobId=job, reason="Terminated by Step Functions"
+        ),
+    )
+    _cancel_by(
+        _module(f"{_SERVICE}.state_task_service_sfn").StateTaskServiceSfn,
+        ("_build_sync_resolver", "_build_sync2_resolver"),
+        "ExecutionArn",
+        lambda arn: _task_client("stepfunctions", None).stop_execution(executionArn=arn),
+    )
 
 
 def _cancel_by(task: Any, builders: tuple[str, ...], key: str, cancel: Callable[[str], Any]) -> None:
@@ -467,8 +477,12 @@ def patch_distributed_map() -> None:
     def eval_job(self: Any, env: Any, job: Any) -> None:
         data = env.states.context_object.context_object_data
         child = f"{data['Execution']['Name']}-item-{job.job_index}"
-        data["Execution"] = {**data["Execution"], "Name": child, "Input": job.job_input,
-                             "Id": f"{data['Execution']['Id']}/{child}"}
+        data["Execution"] = {
+            **data["Execution"],
+            "Name": child,
+            "Input": job.job_input,
+            "Id": f"{data['Execution']['Id']}/{child}",
+        }
         unpatched(self, env, job)
         record = self._map_run_record
         failed, total = record.item_counter.failed.get(), self._job_pool._jobs_number
@@ -495,8 +509,12 @@ def _tolerance_exceeded(env: Any, failed: int) -> Exception:
     name = "States.ExceedToleratedFailureThreshold"
     error_name = _module(f"{_ASL}.component.common.error_name.error_name").ErrorName(error_name=name)
     cause = f"The specified tolerated failure threshold was exceeded: {failed} items failed"
-    event = failure.FailureEvent(env=env, error_name=error_name, event_type=kind,
-                                 event_details=details(mapRunFailedEventDetails={"error": name, "cause": cause}))
+    event = failure.FailureEvent(
+        env=env,
+        error_name=error_name,
+        event_type=kind,
+        event_details=details(mapRunFailedEventDetails={"error": name, "cause": cause}),
+    )
     exception: Exception = failure.FailureEventException(failure_event=event)
     return exception
 
@@ -506,8 +524,9 @@ def patch_waits() -> None:
     """moto waits in real time for Wait states and retry intervals, and a stop does not interrupt the latter. Scaled by
     `Wiring.wait_scale`."""
     retrier = _module(f"{_ASL}.component.common.retry.retrier_decl")
-    retrier.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * wiring().wait_scale),
-                                   unpatched=retrier.time)
+    retrier.time = SimpleNamespace(
+        sleep=lambda seconds: time.sleep(seconds * wiring().wait_scale), unpatched=retrier.time
+    )
     wait = _module(f"{_ASL}.component.state.wait.wait_function.wait_function").WaitFunction
     unpatched = wait._wait_interval
 
@@ -520,8 +539,24 @@ def patch_waits() -> None:
 
 
 PATCHES: tuple[Callable[[], None], ...] = (
-    patch_clients, patch_parameters, patch_case_conversion, patch_managed_by_aws, patch_poll_interval,
-    patch_retried_callback, patch_states_errors, patch_uncatchable, patch_definite_paths, patch_jsonata,
-    patch_query_language, patch_integer_percentage, patch_start_time, patch_batch_errors, patch_sdk_error_names,
-    patch_cancellation, patch_stop_is_final, patch_map_siblings, patch_distributed_map, patch_waits,
+    patch_clients,
+    patch_parameters,
+    patch_case_conversion,
+    patch_managed_by_aws,
+    patch_poll_interval,
+    patch_retried_callback,
+    patch_states_errors,
+    patch_uncatchable,
+    patch_definite_paths,
+    patch_jsonata,
+    patch_query_language,
+    patch_integer_percentage,
+    patch_start_time,
+    patch_batch_errors,
+    patch_sdk_error_names,
+    patch_cancellation,
+    patch_stop_is_final,
+    patch_map_siblings,
+    patch_distributed_map,
+    patch_waits,
 )

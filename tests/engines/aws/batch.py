@@ -56,9 +56,17 @@ class Batch:
     """The service. `base_env` is added to every node's environment; `secrets` maps `valueFrom` texts to values."""
 
     def __init__(
-        self, folder: Path, *, base_env: BaseEnv | None = None, secrets: Mapping[str, str] | None = None,
-        time_scale: float = 1.0, child_delay: tuple[float, float] = (0.0, 0.05), seed: int | None = None,
-        region: str = "us-east-1", account: str = "123456789012", on_change: Callable[[], None] | None = None,
+        self,
+        folder: Path,
+        *,
+        base_env: BaseEnv | None = None,
+        secrets: Mapping[str, str] | None = None,
+        time_scale: float = 1.0,
+        child_delay: tuple[float, float] = (0.0, 0.05),
+        seed: int | None = None,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        on_change: Callable[[], None] | None = None,
     ) -> None:
         self.folder = folder
         self.base_env = base_env
@@ -181,8 +189,12 @@ class Batch:
     def _definition(self, reference: str) -> Json:
         """By ARN, `name:revision` or name (then the latest active one)."""
         for definition in reversed(self.definitions):
-            names = (definition["jobDefinitionArn"], self._revision_name(definition), definition["jobDefinitionName"],
-                     definition["jobDefinitionArn"].rpartition(":")[0])
+            names = (
+                definition["jobDefinitionArn"],
+                self._revision_name(definition),
+                definition["jobDefinitionName"],
+                definition["jobDefinitionArn"].rpartition(":")[0],
+            )
             if definition["status"] == "ACTIVE" and reference in names:
                 return definition
         raise BatchError(f"JobDefinition {reference} not found or inactive")
@@ -194,8 +206,12 @@ class Batch:
             raise BatchError(f"JobQueue {request['jobQueue']} can not be found")
         job_id = str(uuid.uuid4())
         job = Job(
-            job_id, request, definition, rules.node_containers(request, definition),
-            {**definition.get("parameters", {}), **request.get("parameters", {})}, f"{self._arn}:job/{job_id}",
+            job_id,
+            request,
+            definition,
+            rules.node_containers(request, definition),
+            {**definition.get("parameters", {}), **request.get("parameters", {})},
+            f"{self._arn}:job/{job_id}",
         )
         self.jobs.append(job)
         threading.Thread(target=self._run, args=(job,), name=f"job {job.name}", daemon=True).start()
@@ -217,9 +233,19 @@ class Batch:
     def _list_jobs(self, request: Json) -> Json:
         status = request.get("jobStatus", "RUNNING")
         jobs = [job for job in self.jobs if job.status == status]
-        return {"jobSummaryList": [{"jobArn": job.arn, "jobId": job.id, "jobName": job.name, "status": job.status,
-                                    "createdAt": job.created, "jobDefinition": job.definition["jobDefinitionArn"]}
-                                   for job in jobs]}
+        return {
+            "jobSummaryList": [
+                {
+                    "jobArn": job.arn,
+                    "jobId": job.id,
+                    "jobName": job.name,
+                    "status": job.status,
+                    "createdAt": job.created,
+                    "jobDefinition": job.definition["jobDefinitionArn"],
+                }
+                for job in jobs
+            ]
+        }
 
     def _terminate_job(self, request: Json) -> Json:
         found = self._find(request["jobId"])
@@ -315,8 +341,9 @@ class Batch:
             self._set(job, "FAILED", attempt.status_reason)
         elif main.exit_code == 0:
             self._set(job, "SUCCEEDED", attempt.status_reason)
-        elif not rules.retry_wanted(job.retry_strategy, number, None if main.lost else main.exit_code, main.reason,
-                                    attempt.status_reason):
+        elif not rules.retry_wanted(
+            job.retry_strategy, number, None if main.lost else main.exit_code, main.reason, attempt.status_reason
+        ):
             self._set(job, "FAILED", attempt.status_reason)
         else:
             return False
@@ -345,15 +372,26 @@ class Batch:
         count = len(job.containers)
         root = self.folder / f"{job.name}-{job.id[:8]}"
         contexts = [
-            NodeContext(job.id, job.name, attempt, index, count, index == job.main_index, _next_address(),
-                        root / f"attempt{attempt}-node{index}")
+            NodeContext(
+                job.id,
+                job.name,
+                attempt,
+                index,
+                count,
+                index == job.main_index,
+                _next_address(),
+                root / f"attempt{attempt}-node{index}",
+            )
             for index in range(count)
         ]
         main_address = contexts[job.main_index].address
         return [
-            Node(context, rules.substitute(container.get("command", ()), job.parameters),
-                 self._environment(job, context, container, main_address),
-                 root / f"attempt{attempt}-node{context.index}.log")
+            Node(
+                context,
+                rules.substitute(container.get("command", ()), job.parameters),
+                self._environment(job, context, container, main_address),
+                root / f"attempt{attempt}-node{context.index}.log",
+            )
             for context, container in zip(contexts, job.containers, strict=True)
         ]
 
@@ -365,17 +403,23 @@ class Batch:
             if secret["valueFrom"] not in self.secrets:
                 raise BatchError(f"ResourceInitializationError: unable to pull secret {secret['valueFrom']}")
             environment[secret["name"]] = self.secrets[secret["valueFrom"]]
-        environment.update({
-            "AWS_BATCH_JOB_ID": job.id, "AWS_BATCH_JOB_ATTEMPT": str(context.attempt),
-            "AWS_BATCH_JQ_NAME": job.request["jobQueue"].rpartition("job-queue/")[2],
-            "AWS_BATCH_CE_NAME": "test-compute-environment",
-        })
+        environment.update(
+            {
+                "AWS_BATCH_JOB_ID": job.id,
+                "AWS_BATCH_JOB_ATTEMPT": str(context.attempt),
+                "AWS_BATCH_JQ_NAME": job.request["jobQueue"].rpartition("job-queue/")[2],
+                "AWS_BATCH_CE_NAME": "test-compute-environment",
+            }
+        )
         if job.multinode:
-            environment.update({
-                "AWS_BATCH_JOB_ID": f"{job.id}#{context.index}", "AWS_BATCH_JOB_NODE_INDEX": str(context.index),
-                "AWS_BATCH_JOB_NUM_NODES": str(context.num_nodes),
-                "AWS_BATCH_JOB_MAIN_NODE_INDEX": str(job.main_index),
-            })
+            environment.update(
+                {
+                    "AWS_BATCH_JOB_ID": f"{job.id}#{context.index}",
+                    "AWS_BATCH_JOB_NODE_INDEX": str(context.index),
+                    "AWS_BATCH_JOB_NUM_NODES": str(context.num_nodes),
+                    "AWS_BATCH_JOB_MAIN_NODE_INDEX": str(job.main_index),
+                }
+            )
             if not context.is_main:
                 environment["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"] = main_address
         return environment
@@ -391,8 +435,16 @@ class Batch:
 def _handler(batch: Batch) -> type[BaseHTTPRequestHandler]:
     operations = {
         model.http["requestUri"]: name
-        for name in ("RegisterJobDefinition", "DeregisterJobDefinition", "DescribeJobDefinitions", "SubmitJob",
-                     "DescribeJobs", "ListJobs", "TerminateJob", "CancelJob")
+        for name in (
+            "RegisterJobDefinition",
+            "DeregisterJobDefinition",
+            "DescribeJobDefinitions",
+            "SubmitJob",
+            "DescribeJobs",
+            "ListJobs",
+            "TerminateJob",
+            "CancelJob",
+        )
         for model in [rules.service_model().operation_model(name)]
     }
 
@@ -413,8 +465,12 @@ def _handler(batch: Batch) -> type[BaseHTTPRequestHandler]:
                 headers["x-amzn-errortype"] = error.code
             payload = json.dumps(answer).encode()
             self.send_response(status)
-            for name, value in {**headers, "Content-Type": "application/json", "x-amzn-RequestId": str(uuid.uuid4()),
-                                "Content-Length": str(len(payload))}.items():
+            for name, value in {
+                **headers,
+                "Content-Type": "application/json",
+                "x-amzn-RequestId": str(uuid.uuid4()),
+                "Content-Length": str(len(payload)),
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(payload)

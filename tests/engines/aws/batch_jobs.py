@@ -34,15 +34,20 @@ class Attempt:
         node = self.nodes[index]
         container: Json = {
             "containerInstanceArn": f"arn:aws:ecs:::container-instance/{node.context.address}",
-            "taskArn": f"arn:aws:ecs:::task/{node.context.address}", "logStreamName": str(node.log),
+            "taskArn": f"arn:aws:ecs:::task/{node.context.address}",
+            "logStreamName": str(node.log),
             "networkInterfaces": [{"privateIpv4Address": node.context.address}],
         }
         if node.exit_code is not None and not node.lost:
             container["exitCode"] = node.exit_code
         if node.reason:
             container["reason"] = node.reason
-        return {"container": container, "startedAt": self.started, "stoppedAt": self.stopped,
-                "statusReason": self.status_reason}
+        return {
+            "container": container,
+            "startedAt": self.started,
+            "stoppedAt": self.stopped,
+            "statusReason": self.status_reason,
+        }
 
 
 @dataclass(slots=True, eq=False)
@@ -131,15 +136,27 @@ class Job:
         """A member of DescribeJobs' `jobs`. For a node (`<id>#<n>`) the status is the node's own."""
         node = self.main_index if index is None else index
         record: Json = {
-            "jobArn": self.arn, "jobName": self.name, "jobId": self.id if index is None else f"{self.id}#{index}",
-            "jobQueue": self.request["jobQueue"], "status": self.status, "createdAt": self.created,
-            "jobDefinition": self.definition["jobDefinitionArn"], "parameters": self.parameters,
-            "retryStrategy": self.retry_strategy, "dependsOn": [], "tags": self.request.get("tags", {}),
+            "jobArn": self.arn,
+            "jobName": self.name,
+            "jobId": self.id if index is None else f"{self.id}#{index}",
+            "jobQueue": self.request["jobQueue"],
+            "status": self.status,
+            "createdAt": self.created,
+            "jobDefinition": self.definition["jobDefinitionArn"],
+            "parameters": self.parameters,
+            "retryStrategy": self.retry_strategy,
+            "dependsOn": [],
+            "tags": self.request.get("tags", {}),
             "attempts": [attempt.describe(node) for attempt in self.attempts],
-            "isTerminated": self.terminated is not None, "isCancelled": False,
+            "isTerminated": self.terminated is not None,
+            "isCancelled": False,
         }
-        for key, value in (("statusReason", self.status_reason), ("startedAt", self.started),
-                           ("stoppedAt", self.stopped), ("timeout", self.timeout)):
+        for key, value in (
+            ("statusReason", self.status_reason),
+            ("startedAt", self.started),
+            ("stoppedAt", self.stopped),
+            ("timeout", self.timeout),
+        ):
             if value:
                 record[key] = value
         if self.multinode and index is None:

@@ -74,8 +74,13 @@ class Node:
         with self.log.open("wb") as log:
             try:
                 self.process = subprocess.Popen(
-                    list(self.command), env=dict(self.environment), cwd=self.context.folder, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                    list(self.command),
+                    env=dict(self.environment),
+                    cwd=self.context.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
                 )
             except (OSError, ValueError, IndexError) as error:
                 self.reason = f"CannotStartContainerError: {error}"

@@ -195,8 +195,13 @@ def check_submission(request: Json, definition: Json) -> None:
     size = len(json.dumps(request, separators=(",", ":")).encode())
     _require(size < MAX_SUBMIT_BYTES, f"Job size must be less than 30 KiB, got {size // 1024} KiB")
     _require(_NAME.fullmatch(request["jobName"]) is not None, f"Job name {request['jobName']!r} is not valid")
-    for unsupported in ("arrayProperties", "dependsOn", "eksPropertiesOverride", "ecsPropertiesOverride",
-                        "consumableResourcePropertiesOverride"):
+    for unsupported in (
+        "arrayProperties",
+        "dependsOn",
+        "eksPropertiesOverride",
+        "ecsPropertiesOverride",
+        "consumableResourcePropertiesOverride",
+    ):
         _require(unsupported not in request, f"test engine: {unsupported} is not simulated")
     _check_retry(request.get("retryStrategy"))
     _check_timeout(request.get("timeout"))
@@ -278,8 +283,11 @@ def retry_wanted(strategy: Json, attempt: int, exit_code: int | None, reason: st
     """Whether Batch starts another attempt after failed attempt number `attempt` (from 1)."""
     if attempt >= strategy.get("attempts", 1):
         return False
-    values = {"onExitCode": "" if exit_code is None else str(exit_code), "onReason": reason,
-              "onStatusReason": status_reason}
+    values = {
+        "onExitCode": "" if exit_code is None else str(exit_code),
+        "onReason": reason,
+        "onStatusReason": status_reason,
+    }
     for rule in strategy.get("evaluateOnExit", ()):
         if all(_glob(rule[key], values[key]) for key in values if key in rule):
             return bool(rule["action"].upper() == "RETRY")

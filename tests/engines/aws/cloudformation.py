@@ -20,8 +20,16 @@ from .batch_rules import service_model
 from .conversion import UnknownMemberError, to_api
 
 MAX_TEMPLATE_BYTES = 1024 * 1024  # CloudFormation quotas: template in S3
-_SECTIONS = {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources",
-             "Outputs"}
+_SECTIONS = {
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Mappings",
+    "Conditions",
+    "Resources",
+    "Outputs",
+}
 _ATTRIBUTES = {"Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"}
 _NOTHING = object()  # AWS::NoValue
 
@@ -122,8 +130,17 @@ def load(text: str) -> dict[str, Any]:
 class Deployment:
     """One template with its parameter values. `deploy` makes everything; `resources` and `outputs` show it after."""
 
-    def __init__(self, text: str, parameters: Mapping[str, str], *, stack_name: str, create: Create,
-                 region: str = "us-east-1", account: str = "123456789012", partition: str = "aws") -> None:
+    def __init__(
+        self,
+        text: str,
+        parameters: Mapping[str, str],
+        *,
+        stack_name: str,
+        create: Create,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        partition: str = "aws",
+    ) -> None:
         self.template = load(text)
         self.stack_name = stack_name
         self.resources: dict[str, Resource] = {}
@@ -131,8 +148,11 @@ class Deployment:
         self._create = create
         self._names = {"region": region, "account": account, "partition": partition}
         self._pseudo = {
-            "AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": partition,
-            "AWS::StackName": stack_name, "AWS::URLSuffix": "amazonaws.com",
+            "AWS::Region": region,
+            "AWS::AccountId": account,
+            "AWS::Partition": partition,
+            "AWS::StackName": stack_name,
+            "AWS::URLSuffix": "amazonaws.com",
             "AWS::StackId": f"arn:{partition}:cloudformation:{region}:{account}:stack/{stack_name}/0",
         }
         self._parameters = self._values(parameters)
@@ -170,7 +190,7 @@ class Deployment:
 
     def _truth(self, value: Any, path: str) -> bool:
         if isinstance(value, dict) and len(value) == 1:
-            (function, argument), = value.items()
+            ((function, argument),) = value.items()
             if function == "Condition":
                 return self.condition(argument)
             if function == "Fn::Equals":
@@ -230,8 +250,11 @@ class Deployment:
             name = match[1]
             if name.startswith("!"):  # ${!Literal} is ${Literal}
                 return "${" + name[1:] + "}"
-            value = values[name] if name in values else (
-                self._get_att(name, path) if "." in name else self._ref(name, path))
+            value = (
+                values[name]
+                if name in values
+                else (self._get_att(name, path) if "." in name else self._ref(name, path))
+            )
             if not isinstance(value, str):
                 raise TemplateError(f"{path}: {name} is not a text: {value!r}")
             return value
@@ -266,8 +289,14 @@ class Deployment:
             raise TemplateError(f"{path}: Fn::FindInMap finds no {error}") from error
 
     _FUNCTIONS: Mapping[str, Callable[[Deployment, Any, str], Any]] = {
-        "Ref": _ref, "Fn::GetAtt": _get_att, "Fn::Sub": _sub, "Fn::Join": _join, "Fn::If": _if,
-        "Fn::Select": _select, "Fn::Split": _split, "Fn::FindInMap": _find_in_map,
+        "Ref": _ref,
+        "Fn::GetAtt": _get_att,
+        "Fn::Sub": _sub,
+        "Fn::Join": _join,
+        "Fn::If": _if,
+        "Fn::Select": _select,
+        "Fn::Split": _split,
+        "Fn::FindInMap": _find_in_map,
     }
 
     # -- resources ------------------------------------------------------------------------------------------------
@@ -327,8 +356,21 @@ class Deployment:
     def _passive(self, logical: str, kind: str) -> Created:
         ref, attributes = PASSIVE[kind]
         given = self._spec(logical).get("Properties", {})
-        key = next((key for key in ("RoleName", "LogGroupName", "Name", "PolicyName", "ManagedPolicyName",
-                                    "ComputeEnvironmentName") if key in given), None)
+        key = next(
+            (
+                key
+                for key in (
+                    "RoleName",
+                    "LogGroupName",
+                    "Name",
+                    "PolicyName",
+                    "ManagedPolicyName",
+                    "ComputeEnvironmentName",
+                )
+                if key in given
+            ),
+            None,
+        )
         name = f"{self.stack_name}-{logical}" if key is None else self.resolve(given[key], f"Resources.{logical}.{key}")
         names = {**self._names, "name": name}
         return Created(ref.format(**names), {att: text.format(**names) for att, text in attributes.items()})

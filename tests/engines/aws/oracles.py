@@ -34,8 +34,13 @@ def npm_folder() -> Path:
         if not marker.exists() or marker.read_bytes() != lock:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(_HERE / name, folder / name)
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)],
-                           check=True, capture_output=True, timeout=300, cwd=folder)
+            subprocess.run(
+                ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)],
+                check=True,
+                capture_output=True,
+                timeout=300,
+                cwd=folder,
+            )
             marker.write_bytes(lock)
     return folder
 
@@ -58,8 +63,11 @@ def cfn_lint(text: str, ignore: tuple[str, ...] = ()) -> list[str]:
     from cfnlint.api import lint
 
     matches = lint(text, regions=["us-east-1"])
-    return [f"{match.rule.id} {'/'.join(map(str, match.path or ()))}: {match.message}" for match in matches
-            if match.rule.id not in ignore]
+    return [
+        f"{match.rule.id} {'/'.join(map(str, match.path or ()))}: {match.message}"
+        for match in matches
+        if match.rule.id not in ignore
+    ]
 
 
 def botocore_shape(service: str, operation: str, params: Any) -> list[str]:
@@ -127,6 +135,7 @@ def _with_placeholders(value: Any, shape: Any) -> Any:
 def _placeholder(shape: Any) -> Any:
     kind = getattr(shape, "type_name", "string")
     if kind == "structure":
-        return {member[:1].upper() + member[1:]: _placeholder(shape.members[member])
-                for member in shape.required_members}
+        return {
+            member[:1].upper() + member[1:]: _placeholder(shape.members[member]) for member in shape.required_members
+        }
     return {"integer": 1, "long": 1, "boolean": True, "list": [], "map": {}}.get(kind, "computed")

@@ -11,39 +11,56 @@ SIZE = [{"Type": "VCPU", "Value": "1"}, {"Type": "MEMORY", "Value": "64"}]
 
 def container(*command: str, **more: Any) -> Json:
     """Properties of AWS::Batch::JobDefinition for a container job."""
-    return {"Type": "container",
-            "ContainerProperties": {"Image": "test", "Command": list(command), "ResourceRequirements": SIZE, **more}}
+    return {
+        "Type": "container",
+        "ContainerProperties": {"Image": "test", "Command": list(command), "ResourceRequirements": SIZE, **more},
+    }
 
 
 def gang(count: int, *command: str, **more: Any) -> Json:
     """Properties of AWS::Batch::JobDefinition for a multi-node job with one node range."""
     node = {"TargetNodes": "0:", "Container": container(*command, **more)["ContainerProperties"]}
-    return {"Type": "multinode",
-            "NodeProperties": {"NumNodes": count, "MainNode": 0, "NodeRangeProperties": [node]}}
+    return {"Type": "multinode", "NodeProperties": {"NumNodes": count, "MainNode": 0, "NodeRangeProperties": [node]}}
 
 
 def template(machine: Json, **definitions: Json) -> Json:
     """A template with one state machine, `Machine`, and a job definition per keyword."""
-    jobs = {name: {"Type": "AWS::Batch::JobDefinition", "Properties": properties}
-            for name, properties in definitions.items()}
+    jobs = {
+        name: {"Type": "AWS::Batch::JobDefinition", "Properties": properties}
+        for name, properties in definitions.items()
+    }
     substitutions = {name: {"Ref": name} for name in definitions}
     return {
         "Parameters": {"JobQueue": {"Type": "String"}},
         "Resources": {
             **jobs,
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
-            "Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
-                "Definition": machine, "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
-                "DefinitionSubstitutions": {**substitutions, "JobQueue": {"Ref": "JobQueue"}}}},
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {
+                    "Definition": machine,
+                    "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+                    "DefinitionSubstitutions": {**substitutions, "JobQueue": {"Ref": "JobQueue"}},
+                },
+            },
         },
     }
 
 
 def submit(definition: str, **more: Any) -> Json:
     """A Task that submits a job under its definition's name and waits for it."""
-    return {"Type": "Task", "Resource": SUBMIT, "Parameters": {
-        "JobName": definition, "JobDefinition": f"${{{definition}}}", "JobQueue": "${JobQueue}",
-        **more.pop("parameters", {})}, "ResultPath": None, **more}
+    return {
+        "Type": "Task",
+        "Resource": SUBMIT,
+        "Parameters": {
+            "JobName": definition,
+            "JobDefinition": f"${{{definition}}}",
+            "JobQueue": "${JobQueue}",
+            **more.pop("parameters", {}),
+        },
+        "ResultPath": None,
+        **more,
+    }
 
 
 def chain(**states: Json) -> Json:

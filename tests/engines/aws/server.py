@@ -39,7 +39,10 @@ def client(service: str, url: str | None = None) -> Any:
     """A boto3 client with dummy credentials. No retries: a test wants to see the first answer."""
     session: Any = boto3.session.Session()  # the stubs know each service by a literal
     return session.client(
-        service, region_name=REGION, endpoint_url=url or moto_url(), aws_access_key_id=ACCESS_KEY,
+        service,
+        region_name=REGION,
+        endpoint_url=url or moto_url(),
+        aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
         config=Config(retries={"total_max_attempts": 1}, read_timeout=60, max_pool_connections=50),
     )
@@ -56,9 +59,14 @@ def reset() -> None:
 def client_environment() -> dict[str, str]:
     """What a process needs to reach this S3 with boto3 or obstore."""
     return {
-        "AWS_ENDPOINT_URL": moto_url(), "AWS_ENDPOINT_URL_S3": moto_url(), "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": moto_url(),
+        "AWS_ENDPOINT_URL_S3": moto_url(),
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 

@@ -73,14 +73,16 @@ class Execution:
 
     def history(self) -> list[dict[str, Any]]:
         """All events, as GetExecutionHistory shows them."""
-        events: list[dict[str, Any]] = self._client.get_execution_history(
-            executionArn=self.arn, maxResults=1000)["events"]
+        events: list[dict[str, Any]] = self._client.get_execution_history(executionArn=self.arn, maxResults=1000)[
+            "events"
+        ]
         return events
 
     def entered(self) -> list[str]:
         """The names of the states that were entered, in order."""
-        return [event["stateEnteredEventDetails"]["name"] for event in self.history()
-                if "stateEnteredEventDetails" in event]
+        return [
+            event["stateEnteredEventDetails"]["name"] for event in self.history() if "stateEnteredEventDetails" in event
+        ]
 
     def stop(self, error: str = "", cause: str = "") -> None:
         """StopExecution, as soon as the execution has begun."""
@@ -109,8 +111,12 @@ class Stack:
         self.machines = machines
         """Logical id -> ARN of every state machine."""
 
-    def start(self, input: Mapping[str, Any] | None = None, name: str | None = None,  # noqa: A002  # AWS's word
-              machine: str | None = None) -> Execution:
+    def start(
+        self,
+        input: Mapping[str, Any] | None = None,
+        name: str | None = None,  # noqa: A002  # AWS's word
+        machine: str | None = None,
+    ) -> Execution:
         """Starts the only state machine, or the one with logical id `machine`."""
         if machine is None and len(self.machines) != 1:
             raise ValueError(f"which machine? {sorted(self.machines)}")
@@ -121,8 +127,7 @@ class Stack:
         name = name or f"execution-{next(_names)}"  # moto: two executions without a name collide
         if asl.execution_name_faults(name):
             raise ValueError(f"InvalidName: {name!r}")
-        answer = asl._client("stepfunctions", None).start_execution(
-            stateMachineArn=arn, name=name, input=text)
+        answer = asl._client("stepfunctions", None).start_execution(stateMachineArn=arn, name=name, input=text)
         return Execution(answer["executionArn"])
 
 
@@ -134,20 +139,35 @@ class Aws:
     _open: Aws | None = None
 
     def __init__(
-        self, workdir: Path, *, base_env: BaseEnv | None = None, secrets: Mapping[str, str] | None = None,
-        time_scale: float = 0.05, wait_scale: float = 0.02, child_delay: tuple[float, float] = (0.0, 0.05),
-        seed: int | None = None, terminate_on_timeout: bool = True, queue: str = "test-queue",
+        self,
+        workdir: Path,
+        *,
+        base_env: BaseEnv | None = None,
+        secrets: Mapping[str, str] | None = None,
+        time_scale: float = 0.05,
+        wait_scale: float = 0.02,
+        child_delay: tuple[float, float] = (0.0, 0.05),
+        seed: int | None = None,
+        terminate_on_timeout: bool = True,
+        queue: str = "test-queue",
     ) -> None:
         if Aws._open is not None:
             raise RuntimeError("another Aws is open in this process")
         self._base_env = base_env
         self.workdir = workdir
         server.reset()
-        self._wiring = asl.Wiring("", lambda reference: self.batch.is_multinode(reference), wait_scale,
-                                  terminate_on_timeout)
+        self._wiring = asl.Wiring(
+            "", lambda reference: self.batch.is_multinode(reference), wait_scale, terminate_on_timeout
+        )
         self.batch = Batch(
-            workdir / "batch", base_env=self._environment, secrets=secrets, time_scale=time_scale,
-            child_delay=child_delay, seed=seed, region=server.REGION, account=server.ACCOUNT,
+            workdir / "batch",
+            base_env=self._environment,
+            secrets=secrets,
+            time_scale=time_scale,
+            child_delay=child_delay,
+            seed=seed,
+            region=server.REGION,
+            account=server.ACCOUNT,
             on_change=self._wiring.pulse.beat,
         )
         self._wiring.batch_url = self.batch.url
@@ -160,8 +180,9 @@ class Aws:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -237,22 +258,47 @@ class Aws:
                 return Created(arn, {"Arn": arn, "Name": machine})
             return None
 
-        deployment = Deployment(template, dict(parameters or {}), stack_name=name, create=create,
-                                region=server.REGION, account=server.ACCOUNT)
+        deployment = Deployment(
+            template,
+            dict(parameters or {}),
+            stack_name=name,
+            create=create,
+            region=server.REGION,
+            account=server.ACCOUNT,
+        )
         deployment.deploy()
         return Stack(deployment, machines)
 
     def machine(self, definition: Mapping[str, Any] | str, name: str = "machine") -> Stack:
         """Deploys one state machine without a template, for a test of the language itself."""
         text = definition if isinstance(definition, str) else json.dumps(definition)
-        return self.deploy(json.dumps({"Resources": {"Machine": {
-            "Type": "AWS::StepFunctions::StateMachine",
-            "Properties": {"DefinitionString": text, "StateMachineName": name, "RoleArn": _ROLE},
-        }}}), name=name)
+        return self.deploy(
+            json.dumps(
+                {
+                    "Resources": {
+                        "Machine": {
+                            "Type": "AWS::StepFunctions::StateMachine",
+                            "Properties": {"DefinitionString": text, "StateMachineName": name, "RoleArn": _ROLE},
+                        }
+                    }
+                }
+            ),
+            name=name,
+        )
 
     def _machine(self, logical: str, default_name: str, properties: dict[str, Any]) -> tuple[str, str]:
-        known = {"StateMachineName", "Definition", "DefinitionString", "DefinitionSubstitutions", "RoleArn",
-                 "StateMachineType", "LoggingConfiguration", "TracingConfiguration", "Tags", "DefinitionS3Location"}
+        known = {
+            "StateMachineName",
+            "Definition",
+            "DefinitionString",
+            "DefinitionSubstitutions",
+            "RoleArn",
+            "StateMachineType",
+            "LoggingConfiguration",
+            "TracingConfiguration",
+            "Tags",
+            "DefinitionS3Location",
+        }
         where = f"Resources.{logical}"
         if set(properties) - known:
             raise TemplateError(f"{where}: unknown properties {sorted(set(properties) - known)}")
@@ -262,7 +308,7 @@ class Aws:
         for key, value in properties.get("DefinitionSubstitutions", {}).items():
             text = text.replace("${" + key + "}", str(value))
         if "${" in text:
-            raise TemplateError(f"{where}: a ${{...}} without substitution: {text[text.index('${'):][:60]}")
+            raise TemplateError(f"{where}: a ${{...}} without substitution: {text[text.index('${') :][:60]}")
         check_machine(where, text)
         name = properties.get("StateMachineName", default_name)
         role = properties["RoleArn"]
@@ -271,7 +317,8 @@ class Aws:
             self._stepfunctions.update_state_machine(stateMachineArn=existing[name], definition=text, roleArn=role)
             return name, existing[name]
         answer = self._stepfunctions.create_state_machine(
-            name=name, definition=text, roleArn=role, type=properties.get("StateMachineType", "STANDARD"))
+            name=name, definition=text, roleArn=role, type=properties.get("StateMachineType", "STANDARD")
+        )
         return name, str(answer["stateMachineArn"])
 
     def _definition_text(self, where: str, properties: dict[str, Any]) -> str:

@@ -48,8 +48,12 @@ def single(*command: str, **more: Any) -> Json:
 
 def gang(count: int, *command: str, ranges: tuple[str, ...] = ("0:",), main: int = 0, **more: Any) -> Json:
     groups = [{"targetNodes": text, "container": container(*command)} for text in ranges]
-    return {"jobDefinitionName": "def", "type": "multinode", **more,
-            "nodeProperties": {"numNodes": count, "mainNode": main, "nodeRangeProperties": groups}}
+    return {
+        "jobDefinitionName": "def",
+        "type": "multinode",
+        **more,
+        "nodeProperties": {"numNodes": count, "mainNode": main, "nodeRangeProperties": groups},
+    }
 
 
 def submit(batch: Batch, definition: Json, **more: Any) -> Job:
@@ -75,7 +79,8 @@ WRONG_DEFINITIONS: dict[str, tuple[Json, str]] = {
     "name": ({**single(), "jobDefinitionName": "-x"}, "name"),
     "reserved variable": (
         {**single(), "containerProperties": container(environment=[{"name": "AWS_BATCH_X", "value": ""}])},
-        "AWS_BATCH"),
+        "AWS_BATCH",
+    ),
     "eleven attempts": (single(retryStrategy={"attempts": 11}), "1 to 10"),
     "short timeout": (single(timeout={"attemptDurationSeconds": 59}), "at least 60"),
     "unknown type": ({**single(), "type": "other"}, "none of"),
@@ -85,8 +90,10 @@ WRONG_DEFINITIONS: dict[str, tuple[Json, str]] = {
     "range outside": (gang(2, ranges=("0:", "1:2")), "leaves"),
     "six groups": (gang(6, ranges=("0:0", "1:1", "2:2", "3:3", "4:4", "5:5")), "groups"),
     "gang on Fargate": (gang(2, platformCapabilities=["FARGATE"]), "Fargate"),
-    "glob inside": (single(retryStrategy={"attempts": 2, "evaluateOnExit": [{"onReason": "a*b", "action": "EXIT"}]}),
-                    "onReason"),
+    "glob inside": (
+        single(retryStrategy={"attempts": 2, "evaluateOnExit": [{"onReason": "a*b", "action": "EXIT"}]}),
+        "onReason",
+    ),
 }
 
 
@@ -100,10 +107,16 @@ WRONG_SUBMISSIONS: dict[str, tuple[Json, Json, str]] = {
     "container overrides on a gang": (gang(2), {"containerOverrides": {}}, "not valid for multi-node"),
     "node overrides on a container": (single(), {"nodeOverrides": {}}, "only valid for multi-node"),
     "range written otherwise": (
-        gang(2), {"nodeOverrides": {"nodePropertyOverrides": [{"targetNodes": "0:1"}]}}, "should match"),
+        gang(2),
+        {"nodeOverrides": {"nodePropertyOverrides": [{"targetNodes": "0:1"}]}},
+        "should match",
+    ),
     "size of a closed range": (gang(2, ranges=("0:1",)), {"nodeOverrides": {"numNodes": 3}}, "open upper boundary"),
     "size within a lower boundary": (
-        gang(3, ranges=("0:1", "2:")), {"nodeOverrides": {"numNodes": 2}}, "lower boundary"),
+        gang(3, ranges=("0:1", "2:")),
+        {"nodeOverrides": {"numNodes": 2}},
+        "lower boundary",
+    ),
     "queue": (single(), {"jobQueue": "other"}, "JobQueue"),
     "definition": (single(), {"jobDefinition": "other"}, "not found"),
     "30 KiB": (single(), {"parameters": {"a": "x" * 31_000}}, "30 KiB"),
@@ -144,6 +157,7 @@ def test_injected_faults_end_after_their_calls(batch: Batch) -> None:
 
 # -- rules without a service --------------------------------------------------------------------------------------
 
+
 def test_node_ranges_count_as_batch_counts_them() -> None:
     assert [list(node_range(text, 4)) for text in ("0:", ":1", "1:2", "3")] == [[0, 1, 2, 3], [0, 1], [1, 2], [3]]
 
@@ -154,8 +168,10 @@ def test_only_whole_arguments_with_a_value_are_substituted() -> None:
 
 
 def test_a_failure_that_no_rule_names_is_retried() -> None:
-    lost = {"attempts": 3, "evaluateOnExit": [{"onStatusReason": "Host EC2*", "action": "RETRY"},
-                                              {"onReason": "*", "action": "EXIT"}]}
+    lost = {
+        "attempts": 3,
+        "evaluateOnExit": [{"onStatusReason": "Host EC2*", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
+    }
     assert retry_wanted(lost, 1, None, "", "Host EC2 (instance i-1) terminated.")
     assert not retry_wanted(lost, 1, 1, "", "Essential container in task exited")
     assert not retry_wanted(lost, 3, None, "", "Host EC2 (instance i-1) terminated.")
@@ -165,6 +181,7 @@ def test_a_failure_that_no_rule_names_is_retried() -> None:
 
 
 # -- how jobs run -------------------------------------------------------------------------------------------------
+
 
 def test_a_node_sees_what_documents_batch_and_test_give_and_nothing_else(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
@@ -179,8 +196,15 @@ def test_a_node_sees_what_documents_batch_and_test_give_and_nothing_else(
     assert seen.pop("PATH") == os.environ["PATH"]
     assert seen.pop("OWN_ADDRESS").startswith("127.")
     seen.pop("LC_CTYPE", None)  # python's own
-    assert seen == {"A": "1", "B": "2", "TOKEN": "hush", "AWS_BATCH_JOB_ID": job.id, "AWS_BATCH_JOB_ATTEMPT": "1",
-                    "AWS_BATCH_JQ_NAME": "queue", "AWS_BATCH_CE_NAME": "test-compute-environment"}
+    assert seen == {
+        "A": "1",
+        "B": "2",
+        "TOKEN": "hush",
+        "AWS_BATCH_JOB_ID": job.id,
+        "AWS_BATCH_JOB_ATTEMPT": "1",
+        "AWS_BATCH_JQ_NAME": "queue",
+        "AWS_BATCH_CE_NAME": "test-compute-environment",
+    }
 
 
 def test_parameters_of_the_request_win_over_those_of_the_definition(batch: Batch) -> None:
@@ -281,7 +305,8 @@ def test_nodes_know_their_place_and_only_children_the_main_address(batch: Batch)
     assert job.wait() == "SUCCEEDED", job.logs()
     address = job.nodes[0].context.address
     assert [node.output().split() for node in job.nodes] == [
-        [f"{job.id}#{index}", "3", "0", "none" if index == 0 else address] for index in range(3)]
+        [f"{job.id}#{index}", "3", "0", "none" if index == 0 else address] for index in range(3)
+    ]
 
 
 def test_children_start_after_main_and_not_in_order(batch: Batch) -> None:
@@ -336,9 +361,13 @@ def test_another_main_node_is_another_supervisor(batch: Batch) -> None:
 
 def test_nested_ranges_and_overrides_give_each_node_its_container(batch: Batch) -> None:
     definition = gang(3, "sh", "-c", f"echo $ROLE; {GATE}", ranges=("0:", "0:0"))
-    overrides = {"numNodes": 4, "nodePropertyOverrides": [
-        {"targetNodes": "0:", "containerOverrides": {"environment": [{"name": "ROLE", "value": "worker"}]}},
-        {"targetNodes": "0:0", "containerOverrides": {"environment": [{"name": "ROLE", "value": "head"}]}}]}
+    overrides = {
+        "numNodes": 4,
+        "nodePropertyOverrides": [
+            {"targetNodes": "0:", "containerOverrides": {"environment": [{"name": "ROLE", "value": "worker"}]}},
+            {"targetNodes": "0:0", "containerOverrides": {"environment": [{"name": "ROLE", "value": "head"}]}},
+        ],
+    }
     job = submit(batch, definition, nodeOverrides=overrides)
     job.wait_nodes()
     for index in range(4):

@@ -36,54 +36,65 @@ Resources:
     return made["Thing"].get("Value", "absent")
 
 
-@pytest.mark.parametrize(("value", "expected"), [
-    ("!Ref Name", "n"),
-    ("!Ref Many", ["a", "b"]),
-    ("!Ref Other", "ref-Other"),
-    ("!Ref Role", "s-Role"),
-    ("!Ref AWS::Region", "us-east-1"),
-    ("!Ref AWS::NoValue", "absent"),
-    ("[1, !Ref AWS::NoValue]", [1]),
-    ("!GetAtt Other.Arn", "arn-Other"),
-    ('{"Fn::GetAtt": [Role, Arn]}', "arn:aws:iam::123456789012:role/s-Role"),
-    ('!Sub "${AWS::Partition}:${Name}:${Other.Arn}:${Other}:${!Kept}"', "aws:n:arn-Other:ref-Other:${Kept}"),
-    ('!Sub ["${a}-${Name}", {a: !Ref Other}]', "ref-Other-n"),
-    ('!Join ["-", [a, !Ref Name]]', "a-n"),
-    ("!If [IsN, 1, 2]", 1),
-    ("!If [NotN, 1, !Ref AWS::NoValue]", "absent"),
-    ('!Select [1, !Split [",", "a,b"]]', "b"),
-    ("!FindInMap [Sizes, big, vcpus]", "4"),
-])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("!Ref Name", "n"),
+        ("!Ref Many", ["a", "b"]),
+        ("!Ref Other", "ref-Other"),
+        ("!Ref Role", "s-Role"),
+        ("!Ref AWS::Region", "us-east-1"),
+        ("!Ref AWS::NoValue", "absent"),
+        ("[1, !Ref AWS::NoValue]", [1]),
+        ("!GetAtt Other.Arn", "arn-Other"),
+        ('{"Fn::GetAtt": [Role, Arn]}', "arn:aws:iam::123456789012:role/s-Role"),
+        ('!Sub "${AWS::Partition}:${Name}:${Other.Arn}:${Other}:${!Kept}"', "aws:n:arn-Other:ref-Other:${Kept}"),
+        ('!Sub ["${a}-${Name}", {a: !Ref Other}]', "ref-Other-n"),
+        ('!Join ["-", [a, !Ref Name]]', "a-n"),
+        ("!If [IsN, 1, 2]", 1),
+        ("!If [NotN, 1, !Ref AWS::NoValue]", "absent"),
+        ('!Select [1, !Split [",", "a,b"]]', "b"),
+        ("!FindInMap [Sizes, big, vcpus]", "4"),
+    ],
+)
 def test_an_intrinsic_becomes_a_value(value: str, expected: object) -> None:
     assert resolved(value) == expected
 
 
-@pytest.mark.parametrize(("value", "words"), [
-    ("!Ref Missing", "unresolved reference to 'Missing'"),
-    ("!GetAtt Other.Nmae", "no attribute Nmae"),
-    ('!Sub "${Missing}"', "unresolved reference"),
-    ('!Sub "${Many}"', "not a text"),
-    ("!ImportValue x", "Fn::ImportValue is not known"),
-    ("{Ref: Name, Other: 1}", "beside other keys"),
-    ("!If [Perhaps, 1, 2]", "no condition Perhaps"),
-    ("!Ref Thing", "Circular dependency"),
-    ("!FindInMap [Sizes, small, vcpus]", "finds no 'small'"),
-    ("{a: 1, a: 2}", "appear twice"),
-    ("{Yes: 1}", "are not texts"),
-])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("!Ref Missing", "unresolved reference to 'Missing'"),
+        ("!GetAtt Other.Nmae", "no attribute Nmae"),
+        ('!Sub "${Missing}"', "unresolved reference"),
+        ('!Sub "${Many}"', "not a text"),
+        ("!ImportValue x", "Fn::ImportValue is not known"),
+        ("{Ref: Name, Other: 1}", "beside other keys"),
+        ("!If [Perhaps, 1, 2]", "no condition Perhaps"),
+        ("!Ref Thing", "Circular dependency"),
+        ("!FindInMap [Sizes, small, vcpus]", "finds no 'small'"),
+        ("{a: 1, a: 2}", "appear twice"),
+        ("{Yes: 1}", "are not texts"),
+    ],
+)
 def test_what_leads_nowhere_is_refused_with_its_place(value: str, words: str) -> None:
     with pytest.raises(TemplateError, match=words):
         resolved(value)
 
 
-@pytest.mark.parametrize(("more", "words"), [
-    ("Transform: AWS::Serverless-2016-10-31", "unknown sections"),
-    ("  New: {Type: AWS::Lambda::Function}", "'AWS::Lambda::Function' is not known"),
-    ("  New: {Type: Test::Thing, Propertys: {}}", "unknown attributes"),
-    ("  New: {Type: Test::Thing, Properties: {V: !Ref Gone}}\n  Gone: {Type: Test::Thing, Condition: NotN}",
-     "condition is false"),
-    ("  Bad: {Type: AWS::IAM::Role, Properties: {P: !Ref Missing}}", "unresolved reference"),
-])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("Transform: AWS::Serverless-2016-10-31", "unknown sections"),
+        ("  New: {Type: AWS::Lambda::Function}", "'AWS::Lambda::Function' is not known"),
+        ("  New: {Type: Test::Thing, Propertys: {}}", "unknown attributes"),
+        (
+            "  New: {Type: Test::Thing, Properties: {V: !Ref Gone}}\n  Gone: {Type: Test::Thing, Condition: NotN}",
+            "condition is false",
+        ),
+        ("  Bad: {Type: AWS::IAM::Role, Properties: {P: !Ref Missing}}", "unresolved reference"),
+    ],
+)
 def test_an_unknown_part_of_a_template_is_refused(more: str, words: str) -> None:
     with pytest.raises(TemplateError, match=words):
         resolved("1", more=more)
@@ -101,10 +112,27 @@ def test_parameters_are_checked() -> None:
 
 
 def test_a_job_definition_keeps_map_keys_and_changes_all_others() -> None:
-    request = job_definition_request({
-        "Type": "multinode", "Parameters": {"Mixed_Case": "1"}, "Tags": {"Team": "a"},
-        "NodeProperties": {"NumNodes": "2", "MainNode": 0, "NodeRangeProperties": [{"TargetNodes": "0:", "Container": {
-            "Image": "i", "LogConfiguration": {"LogDriver": "awslogs", "Options": {"awslogs-group": "g"}}}}]}}, "name")
+    request = job_definition_request(
+        {
+            "Type": "multinode",
+            "Parameters": {"Mixed_Case": "1"},
+            "Tags": {"Team": "a"},
+            "NodeProperties": {
+                "NumNodes": "2",
+                "MainNode": 0,
+                "NodeRangeProperties": [
+                    {
+                        "TargetNodes": "0:",
+                        "Container": {
+                            "Image": "i",
+                            "LogConfiguration": {"LogDriver": "awslogs", "Options": {"awslogs-group": "g"}},
+                        },
+                    }
+                ],
+            },
+        },
+        "name",
+    )
     assert request["jobDefinitionName"] == "name"
     assert request["parameters"] == {"Mixed_Case": "1"}
     assert request["tags"] == {"Team": "a"}

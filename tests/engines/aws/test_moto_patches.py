@@ -122,7 +122,8 @@ def start_time() -> None:
     assert "start_time=self.start_date" in source(execution.get_start_execution_details)
     worker = module("moto.stepfunctions.parser.backend.execution_worker").ExecutionWorker
     assert "StartTime=self._evaluation_details.execution_details.start_time," in source(
-        worker._get_evaluation_environment)
+        worker._get_evaluation_environment
+    )
 
 
 def batch_errors() -> None:
@@ -144,8 +145,9 @@ def stop_is_final() -> None:
     environment = module(f"{_ASL}.eval.environment").Environment
     states = module(f"{_ASL}.eval.program_state")
     stopped = states.ProgramStopped(None, None, None)
-    env = SimpleNamespace(_state_mutex=threading.RLock(), _program_state=stopped, _frames=[],
-                          program_state_event=threading.Event())
+    env = SimpleNamespace(
+        _state_mutex=threading.RLock(), _program_state=stopped, _frames=[], program_state_event=threading.Event()
+    )
     environment.set_error(env, None)
     assert env._program_state is stopped
     environment.set_error.unpatched(env, None)
@@ -160,8 +162,7 @@ def map_siblings() -> None:
 
 
 def distributed_map() -> None:
-    worker = module(
-        f"{_MAP}.iteration.itemprocessor.distributed_item_processor_worker").DistributedItemProcessorWorker
+    worker = module(f"{_MAP}.iteration.itemprocessor.distributed_item_processor_worker").DistributedItemProcessorWorker
     component = module(f"{_MAP}.iteration.distributed_iteration_component").DistributedIterationComponent
     assert "job_output = None" in source(worker._eval_job)
     assert "Execution" not in source(worker._eval_job).replace("execution_counter", "")
@@ -175,10 +176,28 @@ def waits() -> None:
 
 
 GUARDS: dict[str, Callable[[], None]] = {
-    f"patch_{guard.__name__}": guard for guard in (
-        clients, parameters, case_conversion, managed_by_aws, poll_interval, retried_callback, states_errors,
-        uncatchable, definite_paths, jsonata, query_language, integer_percentage, start_time, batch_errors,
-        sdk_error_names, cancellation, stop_is_final, map_siblings, distributed_map, waits,
+    f"patch_{guard.__name__}": guard
+    for guard in (
+        clients,
+        parameters,
+        case_conversion,
+        managed_by_aws,
+        poll_interval,
+        retried_callback,
+        states_errors,
+        uncatchable,
+        definite_paths,
+        jsonata,
+        query_language,
+        integer_percentage,
+        start_time,
+        batch_errors,
+        sdk_error_names,
+        cancellation,
+        stop_is_final,
+        map_siblings,
+        distributed_map,
+        waits,
     )
 }
 

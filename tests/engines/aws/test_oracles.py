@@ -34,12 +34,17 @@ def test_botocore_sees_unknown_members_types_and_enumerations() -> None:
 
 
 def test_submit_blocks_are_found_at_every_depth_and_judged() -> None:
-    nested = chain(Both={"Type": "Parallel", "Branches": [
-        chain(Items={"Type": "Map", "ItemProcessor": GOOD}),
-        chain(Bad=submit("Bad", parameters={"Parameters": {"n": 1}})),
-        chain(Worse=submit("Worse", parameters={"nodeOverrides": {}})),
-        chain(Size=submit("Size", parameters={"NodeOverrides": {"NumNodes.$": "$.n"}})),
-    ]})
+    nested = chain(
+        Both={
+            "Type": "Parallel",
+            "Branches": [
+                chain(Items={"Type": "Map", "ItemProcessor": GOOD}),
+                chain(Bad=submit("Bad", parameters={"Parameters": {"n": 1}})),
+                chain(Worse=submit("Worse", parameters={"nodeOverrides": {}})),
+                chain(Size=submit("Size", parameters={"NodeOverrides": {"NumNodes.$": "$.n"}})),
+            ],
+        }
+    )
     blocks = {block.state: block for block in submit_job_blocks(json.dumps(nested))}
     assert blocks["Work"].faults == blocks["Size"].faults == []
     assert blocks["Work"].request["parameters"] == {"ix": "computed"}

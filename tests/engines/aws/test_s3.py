@@ -17,8 +17,14 @@ from .stack import Aws
 def store(bucket: str) -> Any:
     from obstore.store import S3Store
 
-    return S3Store(bucket, endpoint=server.moto_url(), access_key_id="test", secret_access_key="test",
-                   region=server.REGION, client_options={"allow_http": True})
+    return S3Store(
+        bucket,
+        endpoint=server.moto_url(),
+        access_key_id="test",
+        secret_access_key="test",
+        region=server.REGION,
+        client_options={"allow_http": True},
+    )
 
 
 def test_boto3_is_told_412_by_a_second_create_only_put(aws: Aws) -> None:

@@ -88,7 +88,10 @@ def test_the_engine_knows_every_field(name: str) -> None:
 def test_order_is_written_out() -> None:
     tasks = {task["name"]: task.get("depends") for task in templates(diamond())["flow"]["dag"]["tasks"]}
     assert tasks == {
-        "start": None, "left": "start.Succeeded", "right": "start.Succeeded", "alone": None,
+        "start": None,
+        "left": "start.Succeeded",
+        "right": "start.Succeeded",
+        "alone": None,
         "join": "left.Succeeded && right.Succeeded",
     }
 
@@ -212,7 +215,9 @@ def test_rights_are_least() -> None:
     rights = list(yaml.safe_load_all(files(linear())["rbac.yaml"]))
     verbs = {
         (document["metadata"]["name"], rule["resources"][0]): rule["verbs"]
-        for document in rights if document["kind"] == "Role" for rule in document["rules"]
+        for document in rights
+        if document["kind"] == "Role"
+        for rule in document["rules"]
     }
     assert verbs == {
         ("flowc-task", "workflowtaskresults"): ["create", "patch"],
