@@ -113,8 +113,8 @@ class Stack:
 
     def start(
         self,
-        input: Mapping[str, Any] | None = None,
-        name: str | None = None,  # noqa: A002  # AWS's word
+        input: Mapping[str, Any] | None = None,  # noqa: A002  # AWS's word
+        name: str | None = None,
         machine: str | None = None,
     ) -> Execution:
         """Starts the only state machine, or the one with logical id `machine`."""

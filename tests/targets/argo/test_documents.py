@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from flowc.runtime.plan import Param
+from flowc.runtime.run_record import NOT_GIVEN
 from flowc.targets import argo
 from flowc.targets.argo import names, parameters
 from tests.engines.argo import oracles
@@ -171,7 +172,7 @@ def test_hostile_defaults_arrive(text: str) -> None:
     """A default that Argo would read stays out of the document; all others are there byte for byte."""
     param = Param("p", "string", False, text)
     value = template(plan(step("a"), params=(param,)))["spec"]["arguments"]["parameters"][0]["value"]
-    assert value in (text, parameters.NOT_GIVEN)
+    assert value in (text, NOT_GIVEN)
     assert "{{" not in value
     if text in ("", "y", "08", "$(HOME)", "${x}", "a\nb", "é", "'"):
         assert value == text
