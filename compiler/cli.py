@@ -1,4 +1,4 @@
-"""The command line: `flowc check | compile | run`.
+"""The command line: `flowc check | fmt | compile | run`.
 
 Exit codes: 0 clean, 1 the program or the run failed, 2 usage or I/O, 70 a fault in flowc itself. Documents and what
 `check` finds go to standard output, everything else to standard error. Nothing heavy is imported before a command needs
@@ -37,6 +37,12 @@ _CHECK = """\
 examples:
   flowc check digits.flow
   flowc check flows/*.flow --format json
+"""
+_FMT = """\
+examples:
+  flowc fmt digits.flow                  write it anew in the one layout
+  flowc fmt --check flows/*.flow         name the files that are laid out otherwise
+  flowc fmt - < digits.flow              from standard input to standard output
 """
 _COMPILE = """\
 examples:
@@ -117,6 +123,42 @@ def _check(options: argparse.Namespace) -> int:
     return code or (FAILED if failed else CLEAN)
 
 
+def _fmt(options: argparse.Namespace) -> int:
+    from .fmt import diff, format_file, rewrite
+    from .inputs import Refused
+
+    code = CLEAN
+    for path in dict.fromkeys(options.files):
+        try:
+            formatted = format_file(path)
+            if formatted.text is None:
+                _show(formatted.diagnostics, formatted.source, options, sys.stderr)
+                code = code or FAILED
+                continue
+            if options.check and formatted.changed:
+                code = code or FAILED
+            if options.diff:
+                _write(diff(formatted))
+            elif options.check:
+                _write(f"{formatted.source.path}\n" if formatted.changed else "")
+            elif path == "-":
+                _write(formatted.text)
+            elif formatted.changed:
+                rewrite(formatted)
+                _say(f"formatted {path}")
+        except Refused as refused:
+            _complain(refused.message, *refused.remedies)
+            code = USAGE
+    return code
+
+
+def _write(text: str) -> None:
+    # The bytes themselves: neither the terminal's encoding nor its line ends may change a program.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
 def _compile(options: argparse.Namespace) -> int:
     from .driver import compile_source
     from .inputs import check_store, read_source
@@ -151,9 +193,7 @@ def _print_documents(compiled: Compiled, target: str) -> None:
     # The template of `sfn` holds everything; its other files only show parts of it.
     files = compiled.files if target == "argo" else compiled.files[:1]
     text = "---\n".join(file.text for file in files)
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    _write(text)
     print("flowc: the code bundle was not written; --output writes it too", file=sys.stderr)
 
 
@@ -196,7 +236,7 @@ def _run(options: argparse.Namespace) -> int:
     return run(plan, planned.bundle, params, settings)
 
 
-_COMMANDS = {"check": _check, "compile": _compile, "run": _run}
+_COMMANDS = {"check": _check, "fmt": _fmt, "compile": _compile, "run": _run}
 
 
 # --- talking ----------------------------------------------------------------------------------------------------------
@@ -229,13 +269,16 @@ def _in_color(wish: str, stream: TextIO) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def _complain(message: str, *remedies: str) -> None:
+def _say(message: str) -> None:
     from .render.text import printable
 
-    lines = [f"flowc: error: {message}", *(f"  = help: {remedy}" for remedy in remedies)]
-    text = "".join(printable(line) + "\n" for line in lines)
     encoding = sys.stderr.encoding or "ascii"
-    sys.stderr.write(text.encode(encoding, errors="replace").decode(encoding))
+    sys.stderr.write(f"{printable(message)}\n".encode(encoding, errors="replace").decode(encoding))
+
+
+def _complain(message: str, *remedies: str) -> None:
+    for line in (f"flowc: error: {message}", *(f"  = help: {remedy}" for remedy in remedies)):
+        _say(line)
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -273,6 +316,11 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", "find the mistakes in flow files", _CHECK)
     check.add_argument("files", nargs="+", metavar="FILE", help="a flow file")
     check.add_argument("--format", choices=("text", "json"), default="text", help="how to print what was found")
+
+    fmt = command("fmt", "lay flow files out in the one way", _FMT)
+    fmt.add_argument("files", nargs="+", metavar="FILE", help="a flow file, or - for standard input")
+    fmt.add_argument("--check", action="store_true", help="write nothing, name the files that would change")
+    fmt.add_argument("--diff", action="store_true", help="write nothing, show what would change")
 
     compile_ = command("compile", "translate a flow file for an engine", _COMPILE)
     compile_.add_argument("file", metavar="FILE", help="a flow file")

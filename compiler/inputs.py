@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,6 +54,19 @@ def read_source(path: str) -> Source:
     except ValueError:
         raise Refused(f"{path!r} is no path: it holds a zero byte") from None
     return Source(path, _decode(path, data))
+
+
+def read_stdin() -> Source:
+    """A flow file from standard input."""
+    name = "<stdin>"
+    try:
+        data = sys.stdin.buffer.read(_LARGEST + 1)
+    except (OSError, AttributeError):
+        # Python has no stream where the shell closed it.
+        raise Refused("standard input cannot be read") from None
+    if len(data) > _LARGEST:
+        raise Refused(f"standard input has more than {_LARGEST:,} bytes; that is no flow file")
+    return Source(name, _decode(name, data))
 
 
 def _folder(path: str, place: Path) -> Refused:

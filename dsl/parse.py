@@ -20,7 +20,7 @@ def parse(source: Source) -> tuple[ast.File | None, tuple[Diagnostic, ...]]:
     at = source.text.find("\0")
     if at >= 0:
         return None, (faults.bad_character("\0", Span(at, at + 1), ("this is no text file",)),)
-    with _without_collector():
+    with without_collector():
         from . import build, lalr, recover
 
         parsed = recover.parse_tokens(lalr.parser(), source)
@@ -31,7 +31,7 @@ def parse(source: Source) -> tuple[ast.File | None, tuple[Diagnostic, ...]]:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Nothing here makes cycles, and the cyclic collector would take three quarters of the time of a large file."""
     enabled = gc.isenabled()
     gc.disable()
