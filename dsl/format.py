@@ -46,7 +46,7 @@ def format_source(source: Source) -> tuple[str | None, tuple[Diagnostic, ...]]:
             return None, diagnostics
         items, end = read(source.text, tokens, parsed.tree)
         text = _Printer().file(items, end)
-        if _content(parser, text) != _content(parser, source.text):
+        if _content(text, _tokens(parser, text)) != _content(source.text, tokens):
             raise AssertionError("the formatter would have changed the program")
         return text, ()
 
@@ -67,17 +67,19 @@ def _unreadable(tokens: Iterable[Token]) -> Iterator[Diagnostic]:
             yield faults.script_not_closed(Span(place.start, place.start + 3))
 
 
-def _content(parser: Lark, text: str) -> tuple[list[str], list[str]]:
-    """What formatting must not change: the tokens but for commas, scripts by their meaning; the comments."""
-    tokens, comments = [], []
+def _content(text: str, tokens: list[Token]) -> tuple[list[str], list[str]]:
+    """What formatting must not change: the tokens but for commas at the end, scripts by their meaning; the comments."""
+    contents: list[str] = []
+    comments: list[str] = []
     at = 0
-    for token in _tokens(parser, text):
+    for token in tokens:
         start = token.start_pos or 0
         comments += _comments(text[at:start])
         at = token.end_pos or start
-        if token.type != "COMMA":
-            tokens.append(script(str(token)) if token.type == "RAW" else str(token))
-    return tokens, comments + _comments(text[at:])
+        if token.type in ("RSQB", "RBRACE") and contents[-1] == ",":
+            contents.pop()
+        contents.append(script(str(token)) if token.type == "RAW" else str(token))
+    return contents, comments + _comments(text[at:])
 
 
 def _comments(gap: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def test_diff_shows_what_would_change(folder: Path) -> None:
     assert contents(folder) == before
 
 
+@pytest.mark.skipif(shutil.which("patch") is None, reason="needs patch")
 def test_the_diff_is_a_patch(folder: Path) -> None:
     out, _ = flowc("fmt", "--diff", "untidy.flow", folder=folder)
     subprocess.run(

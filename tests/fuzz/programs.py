@@ -32,6 +32,8 @@ _SCRIPTS = (
     "'''   \n   \n  x\n   \n'''",
 )
 _COMMENTS = ("#", "# c", "## doc", "### x", "#c }", '# "', "# '''", "# trailing   ", "## { in out", "# é\u2028x")
+# Without blanks inside; the empty one stands for a list.
+_VALUES = ('"a"', '"[x]"', "1e5", "true", "a . b", "a [ * ] [ * ] . b", "run . id", "secret . hub", "x", "")
 _NAMES = ("a", "bb", "checkpoint", "a_long_name_of_a_thing", "x1")
 
 
@@ -148,8 +150,7 @@ class _Writer:
         if self.steps and self.often():
             after = self.rng.sample(self.steps, self.rng.randint(1, min(3, len(self.steps))))
             items.append(["after", *self.joined([[word] for word in after])])
-        for _ in self.some(2):
-            items.append(["env", self.name().upper(), "=", self.string()])
+        items += [["env", self.name().upper(), "=", self.string()] for _ in self.some(2)]
         items += [[*self.settings()]]
         if gang and self.often():
             items.append(["torchrun", "{", *(["procs_per_node", "=", "2"] if self.often() else []), "}"])
@@ -203,10 +204,7 @@ class _Writer:
 
     def expr(self, depth: int) -> Tokens:
         if not depth or self.often():
-            return self.rng.choice(
-                ([self.string()], ["1e5"], ["true"], ["a", ".", "b"], ["a", "[", "*", "]", "[", "*", "]", ".", "b"])
-                + (["run", ".", "id"], ["secret", ".", "hub"], [], ["x"])
-            ) or self.list(lambda: self.expr(max(depth - 1, 0)))
+            return self.rng.choice(_VALUES).split() or self.list(lambda: self.expr(max(depth - 1, 0)))
         less = depth - 1
         match self.rng.randrange(7):
             case 0:
@@ -257,7 +255,7 @@ def written(tokens: Tokens, rng: random.Random) -> Written:
             text += f"{before}{comments[-1]}{rng.choice(('', ' ', end))}{end}"
         if rng.random() < breaks:
             text += rng.choice((end, f"{end}  ", f"  {end}{end}{end}\t", f" {end} {end}"))
-        elif needed and not text or rng.random() < 0.3:
+        elif (needed and not text) or rng.random() < 0.3:
             text += rng.choice((" ", "  ", "\t"))
         return text
 
