@@ -25,6 +25,8 @@ from flowc.runtime import plan as plans
 from tests.fuzz.front_end import programs
 from tests.fuzz.programs import Tokens, program, written
 
+SAMPLES = Path(__file__).parents[1] / "samples"
+
 # Not the compiler's own lexer.
 TOKEN = re.compile(
     r"""(?P<raw>'''[\s\S]*?''''*)|(?P<string>"(?:\\.|[^"\\\n])*")|(?P<comment>\#[^\n]*)
@@ -140,6 +142,17 @@ def test_broken_programs_are_left_alone(seed: int) -> None:
             assert not diagnostics
             assert formatted(after) == after
             assert said(after) == said(text)
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.rglob("*.flow")), ids=lambda path: str(path.relative_to(SAMPLES)))
+def test_the_samples_mean_the_same_when_formatted(path: Path) -> None:
+    text = path.read_text()
+    after, diagnostics = format_source(Source("a.flow", text))
+    if after is None:
+        assert has_errors(diagnostics)
+    else:
+        assert formatted(after) == after
+        assert said(after) == said(text)
 
 
 def test_ten_thousand_steps_take_a_few_seconds() -> None:
