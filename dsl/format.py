@@ -6,8 +6,9 @@ laid out as well. Changes blanks, line ends and commas at the end of lists, neve
 sure of that before it gives a text away.
 
 The layout: two blanks per level; one item per line; a block without inner blocks stays on one line where it was written
-so and fits; a list stands on one line if it fits, else with one element per line; the `=` of neighbours of one kind are
-aligned, as are the types of parameters; `in` is padded where the step has an `out`; one empty line at most.
+so and fits; a list stands on one line if it fits, else with one element per line, an option of a command line with its
+value; the `=` of neighbours of one kind are aligned, as are the types of parameters; `in` is padded where the step has
+an `out`; one empty line at most.
 """
 
 from __future__ import annotations
@@ -301,14 +302,26 @@ class _Printer:
         # Arguments take no comma at the end, objects need none anywhere.
         last = group.kind == "list" or (group.kind == "object" and any(group.commas))
         self.line += group.open.text
+        after_option = False
         for element, comma in zip(group.elements, [*group.commas, last], strict=False):
-            self._comments(_first(element), inner, at_start=True)
-            self._break(inner)
+            if after_option and self._fits_behind(element, comma):
+                self.line += " "
+            else:
+                self._comments(_first(element), inner, at_start=True)
+                self._break(inner)
+            after_option = group.kind == "list" and _is_option(element)
             self._parts(element, inner, {}, tail=comma)
             self.line += "," if comma else ""
         self._comments(group.close, inner, at_start=True)
         self._break(indent)
         self.line += group.close.text
+
+    def _fits_behind(self, element: list[Part], comma: bool) -> bool:
+        """Whether an element may stand behind an option of a command line, as its value."""
+        if _first(element).comments or _is_option(element):
+            return False
+        text = _flat(element)
+        return text is not None and len(self.line) + 1 + len(text) + comma <= WIDTH
 
     def _block(self, block: Block, indent: int) -> None:
         text = _flat_block(block)
@@ -336,6 +349,11 @@ class _Printer:
             moved[-1] = " " * indent
         laid_out = "\n".join([f"'''{head}", *moved]) + "'''"
         return laid_out if script(laid_out) == value else text
+
+
+def _is_option(element: list[Part]) -> bool:
+    """`"--lr"`: what follows it in a command line is usually its value."""
+    return len(element) == 1 and isinstance(element[0], Word) and element[0].text.startswith('"-')
 
 
 def _tail(group: Group, following: list[Part], tail: int) -> int:

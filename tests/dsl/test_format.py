@@ -251,3 +251,16 @@ def test_a_broken_program_is_refused(text: str, code: str) -> None:
     result, diagnostics = format_source(Source("a.flow", text))
     assert result is None
     assert code in [item.code for item in diagnostics]
+
+
+def test_an_option_of_a_command_line_keeps_its_value_beside_it() -> None:
+    words = ", ".join(f'"--option{number}", "value{number}"' for number in range(6))
+    source = Source("x.flow", f'flow f {{ step s {{ run ["a.py", "-v", {words}, "--last"] }} }}')
+
+    text, diagnostics = format_source(source)
+
+    assert not diagnostics
+    assert text is not None
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines[3:7] == ['"a.py",', '"-v",', '"--option0", "value0",', '"--option1", "value1",']
+    assert lines[10:12] == ['"--option5", "value5",', '"--last",']
