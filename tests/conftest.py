@@ -1,14 +1,22 @@
-"""What all tests share: the slow ones run last, and golden files.
+"""What all tests share: the order (slow ones last), golden files, and how hypothesis searches.
 
 `pytest --update-golden` writes the golden files anew; look at the difference before you commit it.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A deadline for an example measures the machine's load. CI tries the same examples every time, so that a change is
+# judged by what it changes; everybody else's runs try new ones.
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
