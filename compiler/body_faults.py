@@ -16,9 +16,12 @@ from flowc.dsl.tables import FrameworkRow, SettingRow
 def unknown_setting(name: str, span: Span, rows: Sequence[SettingRow], where: str, other: str | None) -> Diagnostic:
     """`rows` are the settings of this place; `other` names a place that does have it."""
     names = [row.name for row in rows]
-    found = tables.by_alias(name, tuple(rows)) or closest(name, names)
+    keyword = tables.KEYWORD_ALIASES.get(name)
+    found = None if keyword else tables.by_alias(name, tuple(rows)) or closest(name, names)
     if other:
         help_ = f"it stands in {other}"
+    elif keyword:
+        help_ = f"did you mean `{keyword}`?"
     else:
         help_ = f"did you mean `{found}`?" if found else f"the settings here: {listed(names)}"
     return _error("F0401", f"{where} has no setting `{name}`", span, "unknown setting", help=(help_,), fix=found)
@@ -44,23 +47,23 @@ def out_of_range(row: SettingRow, shown: str, span: Span) -> Diagnostic:
     return _error("F0404", f"`{row.name}` is from {least} to {most}; found {shown}", span, "out of range")
 
 
-def not_a_literal(name: str, span: Span) -> Diagnostic:
+def not_a_literal(name: str, span: Span, meant: tuple[str, ...]) -> Diagnostic:
     return _error(
         "F0405",
         f"the value of `{name}` has to be written here",
         span,
         "a setting holds no references",
-        help=("settings are known when the flow is compiled",),
+        help=("settings are known when the flow is compiled", *meant),
     )
 
 
-def default_not_literal(name: str, span: Span) -> Diagnostic:
+def default_not_literal(name: str, span: Span, meant: tuple[str, ...]) -> Diagnostic:
     return _error(
         "F0411",
         f"the default of `{name}` is a literal",
         span,
         "a default holds no references",
-        help=("a parameter without a default is given on the command line",),
+        help=meant or ("a parameter without a default is given on the command line",),
     )
 
 

@@ -40,6 +40,16 @@ def type_of(written: ast.Type, say: list[Diagnostic]) -> Type:
     return UNKNOWN if item == UNKNOWN else ListOf(item)
 
 
+def meant(expr: ast.Expr, kind: str) -> tuple[str, ...]:
+    """Help for a bare word where a literal of this kind has to stand: `True`, or text without its quotes."""
+    if not isinstance(expr, ast.Ref) or expr.field is not None:
+        return ()
+    word = expr.name.text
+    if kind == "bool" and word.lower() in ("true", "false"):
+        return (f"did you mean `{word.lower()}`?",)
+    return (f'text stands in double quotes: "{word}"',) if kind == "string" else ()
+
+
 def constant(expr: ast.Expr, say: list[Diagnostic], wanted: Type | None = None) -> Constant | Unresolved:
     """The value of a literal with its own type or, where that is possible, the wanted one."""
     if isinstance(expr, ast.Bad):

@@ -128,7 +128,7 @@ def _param(param: ast.Param, say: list[Diagnostic]) -> Param:
 
 def _default(expr: ast.Expr, type_: Type, param: ast.Param, say: list[Diagnostic]) -> Constant | Unresolved:
     if isinstance(expr, (ast.Ref, ast.OwnRef)):
-        say.append(body_faults.default_not_literal(param.name.text, expr.span))
+        say.append(body_faults.default_not_literal(param.name.text, expr.span, constants.meant(expr, str(type_))))
         return Unresolved(expr.span)
     if type_ == UNKNOWN:
         return Unresolved(expr.span)
@@ -371,7 +371,9 @@ class _Resolver:
     def body(self, own: _Own) -> Body | None:
         step = own.step
         if not step.bodies:
-            self.say(body_faults.no_body(step.name.text, step.name.span))
+            # `command = [ … ]` is an unknown setting already.
+            if not any(tables.KEYWORD_ALIASES.get(setting.name.text) == "run" for setting in step.settings):
+                self.say(body_faults.no_body(step.name.text, step.name.span))
             return None
         for other in step.bodies[1:]:
             self.say(body_faults.second_body(step.name.text, other.span, step.bodies[0].span))

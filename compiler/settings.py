@@ -16,6 +16,7 @@ from flowc.dsl.version import VERSION
 from flowc.runtime import plan
 
 from . import body_faults as faults
+from . import constants
 from .model import Gang
 
 Given = Mapping[str, int | float | str | bool]
@@ -63,6 +64,8 @@ def _unknown(name: ast.Name, rows: list[SettingRow], where: str) -> Diagnostic:
             other = f"the block `{framework.name} {{ … }}`"
     if row := tables.SETTINGS.get(name.text):
         other = " or in ".join(_PLACE_WORDS[place] for place in row.places)
+    if name.text in tables.FRAMEWORKS:
+        other = f"a block of its own: `{name.text} {{ … }}`"
     return faults.unknown_setting(name.text, name.span, rows, where, other)
 
 
@@ -70,7 +73,7 @@ def _value(row: SettingRow, value: ast.Expr, say: list[Diagnostic]) -> int | flo
     if isinstance(value, ast.Bad):
         return None
     if isinstance(value, (ast.Ref, ast.OwnRef)):
-        say.append(faults.not_a_literal(row.name, value.span))
+        say.append(faults.not_a_literal(row.name, value.span, constants.meant(value, row.kind)))
         return None
     if not isinstance(value, _LITERALS[row.kind]):
         say.append(faults.wrong_kind(row, value.kind, value.span, _meant(row, value)))

@@ -190,7 +190,7 @@ class _Builder:
                 # A wrong name here is an unknown setting, which says more than "no name".
                 name = _word(item.children[0])
                 value = self.expr(item.children[1])
-                if name.text not in tables.RESERVED:
+                if name.text not in tables.RESERVED | tables.KEYWORDS:
                     built.append(ast.Setting(name, value, _extent(item)))
         return tuple(built)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from lark import Token
 
+from .places import is_first
 from .spans import Source
 
 
 def doc_above(source: Source, token: Token) -> str:
     line = token.line or 1
-    if source.line_text(line)[: (token.column or 1) - 1].strip():
+    if not is_first(source, token):
         return ""
     lines: list[str] = []
     while line > 1:

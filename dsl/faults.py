@@ -12,6 +12,8 @@ from .diagnostics import Diagnostic, Edit, Fix, Label, replace
 from .spans import Span
 from .suggest import listed
 
+IN_HEAD = "it stands in the step's head: step NAME parallel(2) { … }"
+
 
 def unexpected(expected: str, found: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
     return _error("F0101", f"expected {expected}, found {found}", span, "not expected here", help=tuple(hints))
@@ -107,7 +109,7 @@ def keyword_as_name(word: str, span: Span) -> Diagnostic:
         f"`{word}` is a word of the language and cannot be a name",
         span,
         "choose another name",
-        help=(f"for instance `{word}_`",),
+        help=(IN_HEAD if word == "parallel" else f"for instance `{word}_`",),
     )
 
 

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 from lark import Token
 
+from . import tables
+from .faults import IN_HEAD
+
+COMMENT = ("comments begin with `#`",)
 _TEXTS = ("STRING", "BAD_STRING", "BAD_QUOTE")
 
 
@@ -16,7 +20,7 @@ def syntax(before_last: Token | None, last: Token | None, found: Token) -> tuple
 def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iterator[str]:
     opener = before_last.type if before_last is not None else ""
     kind = last.type if last is not None else ""
-    if kind == "RUN" and found.type in _TEXTS:
+    if kind == "RUN" and found.type in (*_TEXTS, "EQUAL", "COLON", "LPAR", "LBRACE"):
         yield 'a command is a list: run ["program", "argument"]'
         yield "a script is named after its language: run bash '''…'''"
     elif kind == "RUN" and found.type in ("RAW", "BAD_RAW"):
@@ -29,19 +33,41 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iter
         yield 'for example: call "file.py:function"'
     elif opener == "IN" and found.type == "COLON":
         yield "an input takes the type of its value: write `in name = value`"
-    elif opener == "PARAM" and found.type == "EQUAL":
+    elif opener in ("OUT", "PARAM") and kind == "NAME" and found.type == "NAME" and last in tables.TYPES:
+        yield "the type follows the name: write `name: type`"
+    elif opener == "OUT" and kind == "NAME" and found.type != "COMMA":
+        yield "an output has a type: write `out name: type`"
+    elif opener == "PARAM" and kind == "NAME" and found.type != "COMMA":
         yield "a parameter has a type: write `param name: type = value`"
     elif opener in ("IN", "OUT") and found.type == "COMMA":
         yield "write one on each line"
+    elif "ENV" in (opener, kind):
+        yield "write `env NAME = value`"
+    elif kind == "AFTER" or opener == "AFTER":
+        yield "write `after step_a, step_b`"
+    elif found.type == "PARALLEL":
+        yield IN_HEAD
+    elif kind == "PARALLEL":
+        yield "write `parallel(2)`"
+    elif kind == "NAME" and found.type == "LPAR":
+        yield f"a block stands in braces: {last} {{ … }}"
+    elif kind == "NUMBER" and found.type == "NAME" and _is_unit(found):
+        yield "a unit follows its number without a blank"
+    elif found.type == "COMMA" and opener in ("EQUAL", "COLON"):
+        yield "lines end without a sign"
     elif found.type == "DOT" and kind != "NAME":
         yield "a number begins with a digit: write `0.5`, not `.5`"
     elif kind == "LSQB" and found.type in ("NUMBER", "STRING") and opener == "NAME":
         yield "there is no access to the elements of a list; pass the whole list to the step"
 
 
+def _is_unit(word: str) -> bool:
+    return word in tables.SIZE_UNITS or word.lower() in tables.UNIT_ALIASES
+
+
 def character(text: str) -> tuple[str, ...]:
     if text.startswith(("//", "/")):
-        return ("comments begin with `#`",)
+        return COMMENT
     if text[0] in ";":
         return ("lines end without a sign",)
     if text[0] in "$":

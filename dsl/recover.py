@@ -18,6 +18,8 @@ from lark import Lark, Token, Tree, UnexpectedToken
 
 from . import faults, hints, tables
 from .diagnostics import Diagnostic
+from .lookahead import Lookahead
+from .places import head, indent, is_first
 from .spans import Source, Span
 from .suggest import closest
 from .tokens import END, described, expected, span, words
@@ -29,6 +31,8 @@ _MOST_ERRORS = 50
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
 _BAD_TEXTS = {"BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
+# What a value can begin with where one may be missing its `=`.
+_VALUES = {"NUMBER", "STRING", "TRUE", "FALSE", "COLON", "EQ", "BAD_CHAR", *_BAD_TEXTS}
 # Words that open a line wherever they stand.
 _LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
 
@@ -73,6 +77,7 @@ class _Run:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     damaged: bool = False
     _state: Any = None
+    _look: Lookahead = field(default_factory=lambda: Lookahead(None))
     _tokens: Iterator[Token] = field(default_factory=lambda: iter(()))
     _ahead: deque[Token] = field(default_factory=deque)
     _last: Token | None = None
@@ -83,12 +88,15 @@ class _Run:
     _repairs: int = 0
     _open: list[_Open] = field(default_factory=list)
     _suspect: _Suspect | None = None
+    # Words of the language that were given as names: said once, not at every use.
+    _misnamed: set[str] = field(default_factory=set)
     # A string or a script without an end has swallowed braces: what is said about braces after it would be wrong.
     _swallowed: bool = False
 
     def parse(self) -> Tree[Token] | None:
         interactive = self.parser.parse_interactive(self.source.text)
         self._state = interactive.parser_state
+        self._look = Lookahead(self._state.parse_conf)
         lexer: Any = interactive.lexer_thread
         self._tokens = words(lexer.lex(self._state))
         try:
@@ -145,10 +153,10 @@ class _Run:
             self.diagnostics.append(faults.too_deep(span(token)))
             raise _Stop
         if token.type == "LBRACE":
-            self._open.append(_Open(token, self._head(), self._indent(token)))
+            self._open.append(_Open(token, head(self.source, self._last or token), indent(self.source, token)))
         elif token.type == "RBRACE" and self._open:
             opened = self._open.pop()
-            if self._suspect is None and self._is_first(token) and self._indent(token) != opened.indent:
+            if self._suspect is None and is_first(self.source, token) and indent(self.source, token) != opened.indent:
                 self._suspect = _Suspect(opened, token)
         self._fed += 1
         self._before_last, self._last = self._last, token
@@ -158,7 +166,7 @@ class _Run:
         self._shifted(token)
 
     def _end(self, token: Token) -> Tree[Token] | None:
-        if not self._welcome(self._state.state_stack, END):
+        if not self._look.welcome(self._state.state_stack, END):
             if self._open:
                 opened = self._suspect.opened if self._suspect else self._open[-1]
                 suspect = span(self._suspect.closed) if self._suspect else None
@@ -174,7 +182,7 @@ class _Run:
     def _close(self, token: Token) -> Tree[Token] | None:
         """The tree of what was read, with closing braces added."""
         useless = 0
-        while not self._welcome(self._state.state_stack, END):
+        while not self._look.welcome(self._state.state_stack, END):
             self.damaged = True
             if not self._unwind("RBRACE", but=useless):
                 return None
@@ -192,10 +200,7 @@ class _Run:
             self._after_flow(token)
         if self._respell(token):
             return
-        stack = self._state.state_stack
-        if token in tables.KEYWORDS and self._welcome(stack, "NAME", *self._following(1)):
-            self._report(faults.keyword_as_name(token, span(token)), token)
-            self._feed(_made("NAME", token, str(token)))
+        if self._as_name(token) or self._type_first(token) or self._typed_input(token):
             return
         missing_value = self._missing_value(token)
         report = missing_value or self._unexpected(token)
@@ -206,6 +211,48 @@ class _Run:
         self._report(report, token)
         self._skip(token)
 
+    def _as_name(self, token: Token) -> bool:
+        """Take a keyword or a number for the name that stands here; the builder complains about `1a`."""
+        stack = self._state.state_stack
+        if token.type == "NUMBER":
+            is_name = self._look.accepts(stack) <= {"NAME", "EACH"}
+        else:
+            is_name = token in tables.KEYWORDS and not self._line_ends_before(token)
+        if not is_name or not self._look.welcome(stack, "NAME", *self._following(1)):
+            return False
+        if token.type != "NUMBER" and token not in self._misnamed:
+            self._misnamed.add(str(token))
+            self._report(faults.keyword_as_name(token, span(token)), token)
+        self._feed(_made("NAME", token, str(token)))
+        return True
+
+    def _type_first(self, token: Token) -> bool:
+        """Read `out int count` as `out count: int`."""
+        last, before = self._last, self._before_last
+        if token.type != "NAME" or last is None or before is None or before.type not in ("OUT", "PARAM"):
+            return False
+        if last not in tables.TYPES or last.line != token.line:
+            return False
+        self._report(self._unexpected(token), token)
+        self._state.value_stack[-1] = token
+        self._feed(_made("COLON", token))
+        self._feed(last)
+        return True
+
+    def _typed_input(self, token: Token) -> bool:
+        """Read `in x: int = y` as `in x = y`."""
+        before = self._before_last
+        if token.type != "COLON" or before is None or before.type != "IN":
+            return False
+        self._report(self._unexpected(token), token)
+        while (following := self._peek()) is not None and following.type in ("NAME", "LSQB", "RSQB"):
+            if following.line != token.line:
+                break
+            self._next()
+        # Without a value it is unknown what the input was to be.
+        self.damaged = self.damaged or following is None or following.type != "EQUAL"
+        return True
+
     def _respell(self, token: Token) -> bool:
         """Take a misspelt keyword, this token or the name just read, for the keyword."""
         stack, last = self._state.state_stack, self._last
@@ -213,29 +260,50 @@ class _Run:
             self._report(faults.keyword_misspelt(token, span(token), found), token)
             self._feed(_made(found.upper(), token, found))
             return True
-        if last is None or last.type != "NAME" or not self._is_first(last):
+        if last is None or last.type != "NAME" or not self._is_item():
             return False
-        found = self._keyword_like(last, stack[:-1], [token.type, *self._following(1)])
-        if found is None:
-            return False
-        self._report(faults.keyword_misspelt(last, span(last), found), last)
+        if token.type in ("RAW", "BAD_RAW") and self._look.welcome(stack[:-1], "RUN", "NAME", token.type):
+            language = closest(last.removeprefix("run"), tables.SCRIPT_LANGUAGES) or tables.SCRIPT_LANGUAGES[0]
+            help_ = f"write `run {language} '''…'''`"
+            self._report(faults.unexpected("`run`", f"{described(last)} and a script", span(last), (help_,)), last)
+            meant = [_made("RUN", last, "run"), _made("NAME", last, language)]
+        else:
+            found = self._keyword_like(last, stack[:-1], [token.type, *self._following(1)])
+            if found is None and token.type == "LSQB" and self._look.welcome(stack[:-1], "RUN", token.type):
+                found = "run"  # no setting is a list
+            if found is None:
+                return False
+            self._report(faults.keyword_misspelt(last, span(last), found), last)
+            meant = [_made(found.upper(), last, found)]
         del stack[-1], self._state.value_stack[-1]
-        self._state.feed_token(_made(found.upper(), last, found))
+        for word in meant:
+            self._state.feed_token(word)
         self._feed(token)
         return True
 
+    def _is_item(self) -> bool:
+        """Whether the word just read stands where a line of a step or of the flow may begin."""
+        stack, accepts = self._state.state_stack, self._look.accepts
+        return accepts(stack) <= {"EQUAL", "LBRACE"} and accepts(stack[:-1]) > {"NAME", "RBRACE"}
+
     def _keyword_like(self, word: Token, stack: list[Any], following: list[str]) -> str | None:
-        fitting = [kind.lower() for kind in self._accepts(stack) if self._welcome(stack, kind, *following)]
+        fitting = [kind.lower() for kind in self._look.accepts(stack) if self._look.welcome(stack, kind, *following)]
         words_ = sorted(kind for kind in fitting if kind in tables.KEYWORDS)
-        alias = tables.KEYWORD_ALIASES.get(word.lower())
-        return alias if alias in words_ else closest(word, words_)
+        others = {alias: kind for alias, kind in tables.KEYWORD_ALIASES.items() if kind in words_}
+        found = closest(word, (*words_, *others))
+        return others.get(found, found) if found else None
 
     def _insert(self, token: Token, ahead: int, report: Diagnostic) -> bool:
         following = self._following(ahead)
         for kind in _INSERTED:
-            if self._welcome(self._state.state_stack, kind, token.type, *following):
+            if kind == "EQUAL" and token.type not in _VALUES and self._last is not None and self._is_item():
+                continue  # a word that begins nothing, not a setting without its `=`
+            if self._look.welcome(self._state.state_stack, kind, token.type, *following):
                 if kind == "RBRACE" and self._open:
                     opened = self._open[-1]
+                    if self._is_inside(token, opened):
+                        self._misplaced(token)
+                        return True
                     found = described(token)
                     report = faults.not_closed(span(opened.token), opened.opens, found, span(token), None)
                 self._report(report, token)
@@ -245,8 +313,19 @@ class _Run:
                 return True
         return False
 
+    def _is_inside(self, token: Token, opened: _Open) -> bool:
+        is_line = token.type in _LINES and is_first(self.source, token)
+        return is_line and len(indent(self.source, token)) > len(opened.indent)
+
+    def _misplaced(self, token: Token) -> None:
+        """`param` or `step` among the lines of a step, by its indentation: pass over it."""
+        accepts = self._look.accepts(self._state.state_stack)
+        help_ = (f"`{token}` stands in the flow, not in a step",)
+        self._report(faults.unexpected(expected(accepts), described(token), span(token), help_), token)
+        self._skip(self._next())
+
     def _drop(self, token: Token, report: Diagnostic) -> bool:
-        if token.type not in _DROPPED or not self._welcome(self._state.state_stack, *self._following()):
+        if token.type not in _DROPPED or not self._look.welcome(self._state.state_stack, *self._following()):
             return False
         self._report(report, token)
         return True
@@ -257,7 +336,7 @@ class _Run:
         depth = 0
         while token.type != END:
             if depth == 0 and self._opens_line(token):
-                is_sure = token.type != "NAME" and self._is_first(token)
+                is_sure = token.type != "NAME" and is_first(self.source, token)
                 if self._unwind(token.type, *self._following(1)) or (is_sure and self._unwind(token.type)):
                     self._take(token)
                     return
@@ -272,11 +351,11 @@ class _Run:
     def _opens_line(self, token: Token) -> bool:
         following = "".join(self._following(1))
         if token.type in ("IN", "IF", "ON", "MAIN"):
-            return self._is_first(token) or following in ("LBRACE", "NAME")
+            return is_first(self.source, token) or following in ("LBRACE", "NAME")
         if token.type in ("RUN", "OUT", "SECRET"):
             return following != "DOT"
         if token.type == "NAME":
-            return following in ("EQUAL", "LBRACE") and self._is_first(token)
+            return following in ("EQUAL", "LBRACE") and is_first(self.source, token)
         return token.type in _LINES or token.type == "RBRACE"
 
     def _unwind(self, *kinds: str, but: int = 0) -> bool:
@@ -286,7 +365,7 @@ class _Run:
         """
         states, values = self._state.state_stack, self._state.value_stack
         for size in range(len(states), 0, -1):
-            if size != but and self._welcome(states[:size], *kinds):
+            if size != but and self._look.welcome(states[:size], *kinds):
                 del states[size:]
                 del values[size - 1 :]
                 # Braces that were taken back are no longer open.
@@ -295,35 +374,16 @@ class _Run:
                 return True
         return False
 
-    def _welcome(self, stack: list[Any], *kinds: str) -> bool:
-        """Whether the parser, with this stack of states, would take these tokens one after the other."""
-        conf = self._state.parse_conf
-        states = conf.states
-        stack = list(stack)
-        for kind in kinds:
-            while True:
-                found = states[stack[-1]].get(kind)
-                if found is None:
-                    return False
-                action, argument = found
-                if action.name == "Shift":
-                    stack.append(argument)
-                    break
-                if size := len(argument.expansion):
-                    del stack[-size:]
-                stack.append(states[stack[-1]][argument.origin.name][1])
-                if kind == END and stack[-1] == conf.end_state:
-                    return True
-        return True
-
     def _finished(self) -> bool:
         return self._last is not None and self._last.type == "RBRACE" and not self._open
 
     # --- reporting ----------------------------------------------------------------------------------------------------
 
     def _report(self, diagnostic: Diagnostic, token: Token) -> None:
-        line = token.line or 0
         about_braces = diagnostic.code in ("F0102", "F0103")
+        # A word may be complained about only when the next line shows that it begins nothing.
+        start = token.start_pos if about_braces or diagnostic.span is None else diagnostic.span.start
+        line = self.source.position(start or 0).line
         after_bad_text = self._last is not None and self._last.type in ("BAD_STRING", "BAD_RAW")
         if after_bad_text or (about_braces and self._swallowed):
             pass  # it has swallowed what is missing here
@@ -336,32 +396,42 @@ class _Run:
             self.diagnostics.append(faults.too_many_errors(span(token)))
             raise _Stop
 
-    def _accepts(self, stack: list[Any]) -> set[str]:
-        kinds = self._state.parse_conf.states[stack[-1]]
-        return {kind for kind in kinds if kind.isupper() and self._welcome(stack, kind)}
-
     def _unexpected(self, token: Token) -> Diagnostic:
         if self._last is None:
             return faults.no_flow(span(token))
-        stack, last = self._state.state_stack, self._last
-        accepts = self._accepts(stack)
-        if last.type == "NAME" and last.line != token.line and accepts <= {"EQUAL", "LBRACE"}:
+        stack, last, before = self._state.state_stack, self._last, self._before_last
+        accepts = self._look.accepts(stack)
+        if last.type == "NAME" and accepts <= {"EQUAL", "LBRACE"}:
             # A word that begins nothing: the mistake is the word, not what stands on the next line.
-            if self._is_first(last):
-                return faults.unexpected(f"{expected(accepts)} after {described(last)}", described(token), span(last))
-            accepts, token = self._accepts(stack[:-1]), last
-        return faults.unexpected(
-            expected(accepts), described(token), span(token), hints.syntax(self._before_last, self._last, token)
-        )
+            is_item = self._is_item()
+            if last.line != token.line and (is_first(self.source, last) or not is_item):
+                what = f"{expected(accepts)} after {described(last)}"
+                return faults.unexpected(what, described(token), span(last), hints.syntax(before, last, token))
+            if is_item and (last.line != token.line or token.type not in {"LPAR", "LBRACE", "STAR", *_VALUES}):
+                accepts = self._look.accepts(stack[:-1])
+                return faults.unexpected(
+                    expected(accepts), described(last), span(last), hints.syntax(None, before, last)
+                )
+        return faults.unexpected(expected(accepts), described(token), span(token), hints.syntax(before, last, token))
 
     def _missing_value(self, token: Token) -> Diagnostic | None:
         """`cpu =` and on the next line `memory = 2GiB`: the parser has read `cpu = memory`."""
         last, before = self._last, self._before_last
+        if last is not None and self._line_ends_before(token):
+            if last.type == "COLON":
+                return faults.unexpected("a type", described(token), span(last))
+            return faults.value_missing(span(last))
         if token.type not in ("EQUAL", "LBRACE", "COLON") or last is None or before is None or before.type != "EQUAL":
             return None
         if last.type != "NAME" or before.line == last.line:
             return None
         return faults.value_missing(span(before))
+
+    def _line_ends_before(self, token: Token) -> bool:
+        """Whether `=` or `:` ends its line, and the next one begins with a word of the language."""
+        last = self._last
+        ends = last is not None and last.type in ("EQUAL", "COLON") and last.line != token.line
+        return ends and token in tables.KEYWORDS and is_first(self.source, token)
 
     def _after_flow(self, token: Token) -> None:
         assert self._last is not None
@@ -376,8 +446,10 @@ class _Run:
             raise _Stop
 
     def _reserved(self, token: Token) -> None:
-        self._report(faults.reserved_word(token, span(token)), token)
-        if self._welcome(self._state.state_stack, "NAME", *self._following()):
+        if token not in self._misnamed:
+            self._misnamed.add(str(token))
+            self._report(faults.reserved_word(token, span(token)), token)
+        if self._look.welcome(self._state.state_stack, "NAME", *self._following()):
             self._feed(token)
             return
         self._skip(token)
@@ -397,39 +469,26 @@ class _Run:
             self._swallowed = self.damaged = True
 
     def _bad_character(self, token: Token) -> None:
-        self._report(faults.bad_character(token, span(token), hints.character(token)), token)
         following = self._peek()
-        is_star = following is not None and following.type == "STAR"
-        if token.startswith(("//", "/*")) or (token.value == "/" and is_star):
-            # Meant as a comment.
-            while following is not None and following.line == token.line:
+        is_block = token.value == "/" and following is not None and following.type == "STAR"
+        is_comment = is_block or token.startswith("//") or (token.startswith("--") and is_first(self.source, token))
+        help_ = hints.COMMENT if is_comment else hints.character(token)
+        self._report(faults.bad_character(token, span(token), help_), token)
+        if is_comment:
+            end = self.source.text.find("*/", span(token).end) if is_block else -1
+            while following is not None and (following.line == token.line or span(following).start < end + 2):
                 self._next()
                 following = self._peek()
             return
         stack, kinds = self._state.state_stack, self._following()
         is_name = following is not None and following.type == "NAME" and following.start_pos == token.end_pos
-        if is_name and self._welcome(stack, "BAD_CHAR", *self._following(3)[1:]):
+        if is_name and self._look.welcome(stack, "BAD_CHAR", *self._following(3)[1:]):
             # `$name`: one value, and one message about it.
             self._next()
             self._feed(token)
             return
-        if not self._welcome(stack, *kinds) and self._welcome(stack, "BAD_CHAR", *kinds):
+        if self._look.welcome(stack, "BAD_CHAR", *kinds):
             self._feed(token)
-
-    # --- where braces stand -------------------------------------------------------------------------------------------
-
-    def _head(self) -> str:
-        """The construct that an opening brace belongs to: the first words of its line."""
-        assert self._last is not None
-        line = self.source.line_text(self._last.line or 1)
-        return f"`{' '.join(line.partition('{')[0].split()[:2])}`"
-
-    def _indent(self, token: Token) -> str:
-        line = self.source.line_text(token.line or 1)
-        return line[: len(line) - len(line.lstrip())]
-
-    def _is_first(self, token: Token) -> bool:
-        return not self.source.line_text(token.line or 1)[: (token.column or 1) - 1].strip()
 
 
 def _made(kind: str, at: Token, text: str = "") -> Token:

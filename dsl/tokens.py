@@ -108,6 +108,8 @@ def expected(accepts: set[str]) -> str:
     elif rest >= _VALUE:
         parts.append("a value")
         rest = rest & {"RSQB"}
+    elif rest == {"NAME", "LSQB"}:
+        return "a command in `[ … ]`, or `bash` or `python` and a script"
     elif rest - _OPERATORS:
         rest = rest - _OPERATORS
     order = ("NAME", "STRING", "RAW", "NUMBER")

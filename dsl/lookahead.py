@@ -1,0 +1,40 @@
+"""What the LALR parser would take next, asked of its tables without moving it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .tokens import END
+
+
+@dataclass(frozen=True, slots=True)
+class Lookahead:
+    """`conf` is Lark's `ParseConf`; stacks are stacks of its states."""
+
+    conf: Any
+
+    def welcome(self, stack: list[Any], *kinds: str) -> bool:
+        """Whether the parser, with this stack, would take these tokens one after the other."""
+        states = self.conf.states
+        stack = list(stack)
+        for kind in kinds:
+            while True:
+                found = states[stack[-1]].get(kind)
+                if found is None:
+                    return False
+                action, argument = found
+                if action.name == "Shift":
+                    stack.append(argument)
+                    break
+                if size := len(argument.expansion):
+                    del stack[-size:]
+                stack.append(states[stack[-1]][argument.origin.name][1])
+                if kind == END and stack[-1] == self.conf.end_state:
+                    return True
+        return True
+
+    def accepts(self, stack: list[Any]) -> set[str]:
+        """The kinds of tokens that could come next."""
+        kinds = self.conf.states[stack[-1]]
+        return {kind for kind in kinds if kind.isupper() and self.welcome(stack, kind)}

@@ -1,0 +1,146 @@
+"""One mistake, one diagnostic: slips that once brought others with them, each with its place and its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flowc.compiler.driver import check_source
+from flowc.dsl.diagnostics import Diagnostic
+from flowc.dsl.spans import Source
+
+_BODY = 'run ["x", p, out.o]'
+
+
+def answer(text: str) -> tuple[str, str, tuple[str, ...]]:
+    """The code of the only diagnostic, the text it points at, and its help."""
+    found: tuple[Diagnostic, ...] = check_source(Source("t.flow", text), Path("/nowhere")).diagnostics
+    assert len(found) == 1, [(item.code, item.message) for item in found]
+    (only,) = found
+    assert only.span is not None
+    return only.code, text[slice(*only.span)], only.help
+
+
+def in_step(lines: str, head: str = "step a") -> str:
+    return (
+        f"flow f {{\n  param p: int = 1\n  {head} {{\n    in p\n    out o: int\n    {lines}\n  }}\n"
+        '  step z {\n    in o = a.o\n    run ["echo", o]\n  }\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "place", "remedy"),
+    [
+        # words for `run`
+        ('exec ["x", p, out.o]', "F0121", "exec", "did you mean `run`?"),
+        ('run_ ["x", p, out.o]', "F0121", "run_", "did you mean `run`?"),
+        ("bash '''\n echo $in_p\n '''", "F0101", "bash", "write `run bash '''…'''`"),
+        ("pyton '''\n pass\n '''", "F0101", "pyton", "write `run python '''…'''`"),
+        ("runbash '''\n echo $in_p\n '''", "F0101", "runbash", "write `run bash '''…'''`"),
+        ("exec '''\n echo $in_p\n '''", "F0101", "exec", "write `run bash '''…'''`"),
+        ('cmd = ["x", p, out.o]', "F0401", "cmd", "did you mean `run`?"),
+        ('run = ["x", p, out.o]', "F0101", "=", 'a command is a list: run ["program", "argument"]'),
+        ('run("x", p, out.o)', "F0101", "(", 'a command is a list: run ["program", "argument"]'),
+        # words of the step's head, or of the flow, among its lines
+        (f"parallel = 2\n{_BODY}", "F0113", "parallel", "it stands in the step's head: step NAME parallel(2) { … }"),
+        (f"parallel(2)\n{_BODY}", "F0101", "parallel", "it stands in the step's head: step NAME parallel(2) { … }"),
+        (f"param q: int = 1\n    {_BODY}", "F0101", "param", "`param` stands in the flow, not in a step"),
+        (
+            f'step b {{\n      run ["y"]\n    }}\n    {_BODY}',
+            "F0101",
+            "step",
+            "`step` stands in the flow, not in a step",
+        ),
+        # lines that begin with no word of the language, or go on after their end
+        (f"inptu q = p\n{_BODY}", "F0121", "inptu", "did you mean `in`?"),
+        (f"in q from p\n{_BODY}", "F0101", "from", ""),
+        (f"def q\n{_BODY}", "F0101", "def", ""),
+        (f"torchrun(procs_per_node = 2)\n{_BODY}", "F0101", "(", "a block stands in braces: torchrun { … }"),
+        (f"cpu = 2,\n{_BODY}", "F0101", ",", "lines end without a sign"),
+        (f"timeout = 30 s\n{_BODY}", "F0101", "s", "a unit follows its number without a blank"),
+        # declarations in the manner of other languages
+        (f"in q: int = p\n{_BODY}", "F0101", ":", "an input takes the type of its value: write `in name = value`"),
+        (
+            f"in q: list[int] = p\n{_BODY}",
+            "F0101",
+            ":",
+            "an input takes the type of its value: write `in name = value`",
+        ),
+        (f"out int r\n{_BODY}", "F0101", "r", "the type follows the name: write `name: type`"),
+        (f"out r\n{_BODY}", "F0101", "run", "an output has a type: write `out name: type`"),
+        (f"out r: int | float\n{_BODY}", "F0107", "|", "write `and`, `or`, `not`"),
+        (f"env A\n{_BODY}", "F0101", "A", "write `env NAME = value`"),
+        (f"env = 3\n{_BODY}", "F0101", "=", "write `env NAME = value`"),
+        (f"torchrun = 2\n{_BODY}", "F0401", "torchrun", "it stands in a block of its own: `torchrun { … }`"),
+        # characters
+        ("run [🚀]", "F0107", "🚀", ""),
+        ("run [`x`, p, out.o]", "F0108", "`x`", ""),
+        (f"/* several\n lines */\n{_BODY}", "F0107", "/", "comments begin with `#`"),
+        (f"-- one line\n{_BODY}", "F0107", "--", "comments begin with `#`"),
+    ],
+)
+def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> None:
+    found = answer(in_step(lines))
+    assert found[:2] == (code, place)
+    assert remedy in (found[2] or ("",))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place", "remedy"),
+    [
+        ('flow f {\n  step a { run ["x"] }\n  step b { rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
+        ('flow f {\n  step b { image = "i" rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
+        ('flow f\n  step a { run ["x"] }\n}\n', "F0101", "f", ""),
+        ('flow f {\n  params {\n    p: int = 1\n  }\n  step a { run ["x"] }\n}\n', "F0101", "{", ""),
+        (
+            'flow f {\n  param int p = 1\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
+            "F0101",
+            "p",
+            "the type follows the name: write `name: type`",
+        ),
+        ('flow f {\n  param p: int =\n  step a { run ["x"] }\n}\n', "F0120", "=", ""),
+        ('flow f {\n  param p:\n  step a { run ["x"] }\n}\n', "F0101", ":", ""),
+        # A name that cannot be one is a mistake where it is given, not wherever it is used.
+        (
+            'flow f {\n  param max: int\n  step a {\n    in max\n    run ["x", max]\n  }\n}\n',
+            "F0113",
+            "max",
+            "for instance `max_`",
+        ),
+        (
+            'flow f {\n  param template: int\n  step a {\n    in template\n    run ["x", template]\n  }\n}\n',
+            "F0114",
+            "template",
+            "",
+        ),
+        (
+            'flow f {\n  step 1a { run ["x"] }\n}\n',
+            "F0117",
+            "1a",
+            "names are lower-case letters, digits and underscores, and begin with a letter",
+        ),
+        (
+            'flow f {\n  param p: bool = True\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
+            "F0411",
+            "True",
+            "did you mean `true`?",
+        ),
+        (
+            'flow f {\n  param p: string = hello\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
+            "F0411",
+            "hello",
+            'text stands in double quotes: "hello"',
+        ),
+        (
+            'flow f {\n  step a {\n    image = ubuntu\n    run ["x"]\n  }\n}\n',
+            "F0405",
+            "ubuntu",
+            'text stands in double quotes: "ubuntu"',
+        ),
+    ],
+)
+def test_a_slip_in_a_flow(text: str, code: str, place: str, remedy: str) -> None:
+    found = answer(text)
+    assert found[:2] == (code, place)
+    assert remedy in (found[2] or ("",))
