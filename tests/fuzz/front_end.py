@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def examine(text: str, base_dir: Path) -> None:
             if span is not None and not 0 <= span.start <= span.end <= len(text):
                 raise WrongAnswerError(f"{diagnostic.code} points outside the text: {span}")
     except Exception as error:
-        raise WrongAnswerError(f"{type(error).__name__}: {error}\n--- seen with:\n{text!r}") from error
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        fault = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+        raise WrongAnswerError(f"{fault}\n--- seen with:\n{text!r}") from error
     if (seconds := time.process_time() - start) > SECONDS_PER_PROGRAM:
         raise WrongAnswerError(f"took {seconds:.1f} s\n--- seen with:\n{text!r}")
 
@@ -67,7 +70,10 @@ def main() -> None:
     end = time.monotonic() + seconds
     count = 0
     for text in programs(seed):
-        examine(text, ROOT / "examples" / "digits_torch")
+        try:
+            examine(text, ROOT / "examples" / "digits_torch")
+        except WrongAnswerError as wrong:
+            raise SystemExit(str(wrong)) from None  # the way there may be a thousand frames long
         count += 1
         if time.monotonic() > end:
             break
