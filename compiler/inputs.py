@@ -80,12 +80,13 @@ def _folder(path: str, place: Path) -> Refused:
 
 def _missing(path: str, place: Path) -> Refused:
     try:
-        known = [file.name for file in place.parent.glob("*.flow")]
+        known = {file.stem: file for file in place.parent.glob("*.flow")}
     except OSError:
-        known = []
-    found = closest(place.name, known) or (known[0] if len(known) == 1 else None)
+        known = {}
+    # By their stems: the common ending would make any two names alike.
+    found = closest(place.stem, known) or (next(iter(known)) if len(known) == 1 else None)
     if found:
-        return Refused(f"there is no file {path}", f"did you mean {place.with_name(found)}?")
+        return Refused(f"there is no file {path}", f"did you mean {known[found]}?")
     if not place.parent.is_dir():
         return Refused(f"there is no file {path}", f"there is no folder {place.parent} either")
     return Refused(f"there is no file {path}")
@@ -162,11 +163,14 @@ def check_store(url: str | None) -> str | None:
     if url is None:
         return None
     try:
-        scheme = urlsplit(url).scheme
+        parts = urlsplit(url)
     except ValueError as error:
         raise Refused(f"--store {url!r} is no URL: {error}", "write it as s3://bucket/prefix") from None
-    if not url or scheme not in ("", "file", "s3"):
-        raise Refused(
-            f"--store {url!r} is of an unknown kind", "a store is s3://bucket/prefix, file:///folder or a folder"
-        )
+    kinds = "a store is s3://bucket/prefix, file:///folder or a folder"
+    if not url or parts.scheme not in ("", "file", "s3"):
+        raise Refused(f"--store {url!r} is of an unknown kind", kinds)
+    if parts.scheme == "s3" and not parts.netloc:
+        raise Refused(f"--store {url!r} names no bucket", kinds)
+    if parts.scheme == "file" and parts.netloc not in ("", "localhost"):
+        raise Refused(f"--store {url!r} is not on this machine: {parts.netloc!r} stands where a host stands", kinds)
     return url

@@ -155,6 +155,11 @@ def test_warnings_alone_are_no_failure(place: Place) -> None:
 
 def test_a_missing_file(place: Place) -> None:
     assert "did you mean good.flow?" in place.refused("check", "god.flow")
+
+
+def test_a_missing_file_with_a_name_of_its_own(place: Place) -> None:
+    # That both end in `.flow` makes them no more alike.
+    assert "did you mean" not in place.refused("check", "nope.flow")
     assert "there is no folder nowhere" in place.refused("check", "nowhere/x.flow")
 
 
@@ -272,6 +277,13 @@ def test_documents_do_not_go_among_the_code(place: Place) -> None:
     assert sorted(path.name for path in place.path.iterdir()) == ["bad.flow", "good.flow"]
 
 
+@pytest.mark.parametrize("store", ["s3://", "s3:/bucket/prefix", "s3:bucket", "file://folder/store"])
+def test_a_store_without_its_place(place: Place, store: str) -> None:
+    said = place.refused("compile", "good.flow", "--target", "argo", "--store", store)
+    assert f"--store '{store}'" in said
+    assert "s3://bucket/prefix" in said
+
+
 @pytest.mark.parametrize("store", ["ftp://x/y", "s3://[x", ""])
 def test_a_store_of_an_unknown_kind(place: Place, store: str) -> None:
     assert "--store" in place.refused("compile", "good.flow", "--target", "argo", "--store", store)
@@ -384,3 +396,41 @@ def test_an_interrupt(place: Place) -> None:
     script += "def stop(*_): raise KeyboardInterrupt\nd.check_source = stop\nsys.exit(c.main(['check', 'good.flow']))"
     done = subprocess.run([sys.executable, "-c", script], cwd=place.path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
+
+
+def test_an_interrupt_while_it_starts(place: Place) -> None:
+    script = (
+        "import sys, flowc.compiler.cli as c\n"
+        "class Stop:\n"
+        "  def find_spec(self, name, *_):\n"
+        "    if name == 'flowc.compiler.inputs': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "sys.exit(c.main(['check', 'good.flow']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=place.path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [
+        (("check", "bad.flow"), ">&-", 1),
+        (("check", "missing.flow"), "2>&-", 2),
+        (("check", "bad.flow"), "<&- >&- 2>&-", 1),
+        (("run", "good.flow"), ">&-", 0),
+        (("compile", "good.flow", "--target", "argo", "-o", "out"), "<&- >&- 2>&-", 0),
+    ],
+)
+def test_streams_that_are_closed_are_nobody_listening(
+    place: Place, arguments: tuple[str, ...], closed: str, code: int
+) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", str(FLOWC), *arguments],
+        cwd=place.path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "bug" not in done.stderr
+    assert done.returncode == code
