@@ -49,7 +49,7 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iter
         yield IN_HEAD
     elif kind == "PARALLEL":
         yield "write `parallel(2)`"
-    elif kind == "NAME" and found.type == "LPAR":
+    elif kind == "NAME" and found.type == "LPAR" and opener not in ("FLOW", "STEP"):
         yield f"a block stands in braces: {last} {{ … }}"
     elif kind == "NUMBER" and found.type == "NAME" and _is_unit(found):
         yield "a unit follows its number without a blank"
@@ -72,6 +72,8 @@ def character(text: str) -> tuple[str, ...]:
         return ("lines end without a sign",)
     if text[0] in "$":
         return ("names stand for themselves: write `epochs`, not `$epochs`",)
+    if text[0] in "-":
+        return ("an option stands in double quotes, as all text; there is no arithmetic",)
     if text[0] in "&|!":
         return ("write `and`, `or`, `not`",)
     if text[0] in "\u201c\u201d\u201e\u00ab\u00bb":

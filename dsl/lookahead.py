@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lark import Token
+
+from . import tables
+from .suggest import closest
 from .tokens import END
 
 
@@ -38,3 +42,11 @@ class Lookahead:
         """The kinds of tokens that could come next."""
         kinds = self.conf.states[stack[-1]]
         return {kind for kind in kinds if kind.isupper() and self.welcome(stack, kind)}
+
+    def keyword_like(self, word: Token, stack: list[Any], following: list[str]) -> str | None:
+        """The keyword that a word was meant as, of those that may stand before what follows."""
+        fitting = [kind.lower() for kind in self.accepts(stack) if self.welcome(stack, kind, *following)]
+        words_ = sorted(kind for kind in fitting if kind in tables.KEYWORDS)
+        others = {alias: kind for alias, kind in tables.KEYWORD_ALIASES.items() if kind in words_}
+        found = closest(word, (*words_, *others))
+        return others.get(found, found) if found else None

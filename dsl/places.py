@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lark import Token
 
+from . import tables
 from .spans import Source
+
+
+@dataclass(slots=True)
+class Open:
+    """An opening brace: the words before it, and the pair's indentation."""
+
+    token: Token
+    opens: str
+    indent: str
+
+
+@dataclass(slots=True)
+class Suspect:
+    opened: Open
+    closed: Token
 
 
 def is_first(source: Source, token: Token) -> bool:
@@ -20,3 +38,9 @@ def head(source: Source, token: Token) -> str:
     """The construct that a brace after this token belongs to: the first words of its line."""
     line = source.line_text(token.line or 1)
     return f"`{' '.join(line.partition('{')[0].split()[:2])}`"
+
+
+def line_ends_before(source: Source, last: Token | None, token: Token) -> bool:
+    """Whether `=` or `:` ends its line, and the next one begins with a word of the language."""
+    ends = last is not None and last.type in ("EQUAL", "COLON") and last.line != token.line
+    return ends and token in tables.KEYWORDS and is_first(source, token)

@@ -19,7 +19,7 @@ from lark import Lark, Token, Tree, UnexpectedToken
 from . import faults, hints, tables
 from .diagnostics import Diagnostic
 from .lookahead import Lookahead
-from .places import head, indent, is_first
+from .places import Open, Suspect, head, indent, is_first, line_ends_before
 from .spans import Source, Span
 from .suggest import closest
 from .tokens import END, described, expected, span, words
@@ -33,6 +33,8 @@ _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", 
 _BAD_TEXTS = {"BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
 # What a value can begin with where one may be missing its `=`.
 _VALUES = {"NUMBER", "STRING", "TRUE", "FALSE", "COLON", "EQ", "BAD_CHAR", *_BAD_TEXTS}
+# Lines that the builder answers with a diagnostic, however they are spelt.
+_UNBUILT = {"foreach", "if", "repeat", "finally", "schedule", "main"}
 # Words that open a line wherever they stand.
 _LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
 
@@ -56,21 +58,6 @@ class _Stop(Exception):
 
 
 @dataclass(slots=True)
-class _Open:
-    """An opening brace: the words before it, and the pair's indentation."""
-
-    token: Token
-    opens: str
-    indent: str
-
-
-@dataclass(slots=True)
-class _Suspect:
-    opened: _Open
-    closed: Token
-
-
-@dataclass(slots=True)
 class _Run:
     parser: Lark
     source: Source
@@ -86,8 +73,8 @@ class _Run:
     _error_line: int = 0
     _errors: int = 0
     _repairs: int = 0
-    _open: list[_Open] = field(default_factory=list)
-    _suspect: _Suspect | None = None
+    _open: list[Open] = field(default_factory=list)
+    _suspect: Suspect | None = None
     # Words of the language that were given as names: said once, not at every use.
     _misnamed: set[str] = field(default_factory=set)
     # A string or a script without an end has swallowed braces: what is said about braces after it would be wrong.
@@ -153,11 +140,11 @@ class _Run:
             self.diagnostics.append(faults.too_deep(span(token)))
             raise _Stop
         if token.type == "LBRACE":
-            self._open.append(_Open(token, head(self.source, self._last or token), indent(self.source, token)))
+            self._open.append(Open(token, head(self.source, self._last or token), indent(self.source, token)))
         elif token.type == "RBRACE" and self._open:
             opened = self._open.pop()
             if self._suspect is None and is_first(self.source, token) and indent(self.source, token) != opened.indent:
-                self._suspect = _Suspect(opened, token)
+                self._suspect = Suspect(opened, token)
         self._fed += 1
         self._before_last, self._last = self._last, token
 
@@ -200,7 +187,7 @@ class _Run:
             self._after_flow(token)
         if self._respell(token):
             return
-        if self._as_name(token) or self._type_first(token) or self._typed_input(token):
+        if self._own_input(token) or self._as_name(token) or self._type_first(token) or self._typed_input(token):
             return
         missing_value = self._missing_value(token)
         report = missing_value or self._unexpected(token)
@@ -211,13 +198,24 @@ class _Run:
         self._report(report, token)
         self._skip(token)
 
+    def _own_input(self, token: Token) -> bool:
+        """Read `in.x`, formed like `out.x`, as `x`."""
+        if token.type != "IN" or self._following() != ["DOT", "NAME"]:
+            return False
+        if not self._look.welcome(self._state.state_stack, "NAME"):
+            return False
+        help_ = (f"the name of an input stands for itself: write `{self._ahead[1]}`",)
+        self._report(faults.unexpected("a value", "`in`", span(token), help_), token)
+        self._next()
+        return True
+
     def _as_name(self, token: Token) -> bool:
         """Take a keyword or a number for the name that stands here; the builder complains about `1a`."""
         stack = self._state.state_stack
         if token.type == "NUMBER":
             is_name = self._look.accepts(stack) <= {"NAME", "EACH"}
         else:
-            is_name = token in tables.KEYWORDS and not self._line_ends_before(token)
+            is_name = token in tables.KEYWORDS and not line_ends_before(self.source, self._last, token)
         if not is_name or not self._look.welcome(stack, "NAME", *self._following(1)):
             return False
         if token.type != "NUMBER" and token not in self._misnamed:
@@ -256,8 +254,8 @@ class _Run:
     def _respell(self, token: Token) -> bool:
         """Take a misspelt keyword, this token or the name just read, for the keyword."""
         stack, last = self._state.state_stack, self._last
-        if token.type == "NAME" and (found := self._keyword_like(token, stack, self._following())):
-            self._report(faults.keyword_misspelt(token, span(token), found), token)
+        if token.type == "NAME" and (found := self._look.keyword_like(token, stack, self._following())):
+            self._misspelt(token, found)
             self._feed(_made(found.upper(), token, found))
             return True
         if last is None or last.type != "NAME" or not self._is_item():
@@ -268,12 +266,12 @@ class _Run:
             self._report(faults.unexpected("`run`", f"{described(last)} and a script", span(last), (help_,)), last)
             meant = [_made("RUN", last, "run"), _made("NAME", last, language)]
         else:
-            found = self._keyword_like(last, stack[:-1], [token.type, *self._following(1)])
+            found = self._look.keyword_like(last, stack[:-1], [token.type, *self._following(1)])
             if found is None and token.type == "LSQB" and self._look.welcome(stack[:-1], "RUN", token.type):
                 found = "run"  # no setting is a list
             if found is None:
                 return False
-            self._report(faults.keyword_misspelt(last, span(last), found), last)
+            self._misspelt(last, found)
             meant = [_made(found.upper(), last, found)]
         del stack[-1], self._state.value_stack[-1]
         for word in meant:
@@ -281,23 +279,20 @@ class _Run:
         self._feed(token)
         return True
 
+    def _misspelt(self, word: Token, found: str) -> None:
+        if found not in _UNBUILT:  # the builder will say so
+            self._report(faults.keyword_misspelt(word, span(word), found), word)
+
     def _is_item(self) -> bool:
         """Whether the word just read stands where a line of a step or of the flow may begin."""
         stack, accepts = self._state.state_stack, self._look.accepts
         return accepts(stack) <= {"EQUAL", "LBRACE"} and accepts(stack[:-1]) > {"NAME", "RBRACE"}
 
-    def _keyword_like(self, word: Token, stack: list[Any], following: list[str]) -> str | None:
-        fitting = [kind.lower() for kind in self._look.accepts(stack) if self._look.welcome(stack, kind, *following)]
-        words_ = sorted(kind for kind in fitting if kind in tables.KEYWORDS)
-        others = {alias: kind for alias, kind in tables.KEYWORD_ALIASES.items() if kind in words_}
-        found = closest(word, (*words_, *others))
-        return others.get(found, found) if found else None
-
     def _insert(self, token: Token, ahead: int, report: Diagnostic) -> bool:
         following = self._following(ahead)
         for kind in _INSERTED:
-            if kind == "EQUAL" and token.type not in _VALUES and self._last is not None and self._is_item():
-                continue  # a word that begins nothing, not a setting without its `=`
+            if kind in ("EQUAL", "LBRACE") and self._begins_nothing(kind, token):
+                continue
             if self._look.welcome(self._state.state_stack, kind, token.type, *following):
                 if kind == "RBRACE" and self._open:
                     opened = self._open[-1]
@@ -313,7 +308,15 @@ class _Run:
                 return True
         return False
 
-    def _is_inside(self, token: Token, opened: _Open) -> bool:
+    def _begins_nothing(self, kind: str, token: Token) -> bool:
+        """Whether the word just read begins no line of which this sign may be missing: `return 3`, `let x = 3`."""
+        if self._last is None or not self._is_item():
+            return False
+        if kind == "LBRACE":
+            return self._last not in tables.FRAMEWORKS
+        return token.type not in _VALUES or self._last not in tables.SETTINGS
+
+    def _is_inside(self, token: Token, opened: Open) -> bool:
         is_line = token.type in _LINES and is_first(self.source, token)
         return is_line and len(indent(self.source, token)) > len(opened.indent)
 
@@ -417,7 +420,7 @@ class _Run:
     def _missing_value(self, token: Token) -> Diagnostic | None:
         """`cpu =` and on the next line `memory = 2GiB`: the parser has read `cpu = memory`."""
         last, before = self._last, self._before_last
-        if last is not None and self._line_ends_before(token):
+        if last is not None and line_ends_before(self.source, self._last, token):
             if last.type == "COLON":
                 return faults.unexpected("a type", described(token), span(last))
             return faults.value_missing(span(last))
@@ -426,12 +429,6 @@ class _Run:
         if last.type != "NAME" or before.line == last.line:
             return None
         return faults.value_missing(span(before))
-
-    def _line_ends_before(self, token: Token) -> bool:
-        """Whether `=` or `:` ends its line, and the next one begins with a word of the language."""
-        last = self._last
-        ends = last is not None and last.type in ("EQUAL", "COLON") and last.line != token.line
-        return ends and token in tables.KEYWORDS and is_first(self.source, token)
 
     def _after_flow(self, token: Token) -> None:
         assert self._last is not None

@@ -59,6 +59,9 @@ def in_step(lines: str, head: str = "step a") -> str:
         (f"torchrun(procs_per_node = 2)\n{_BODY}", "F0101", "(", "a block stands in braces: torchrun { … }"),
         (f"cpu = 2,\n{_BODY}", "F0101", ",", "lines end without a sign"),
         (f"timeout = 30 s\n{_BODY}", "F0101", "s", "a unit follows its number without a blank"),
+        (f"return 3\n{_BODY}", "F0101", "3", ""),
+        (f"let x = 3\n{_BODY}", "F0101", "let", ""),
+        ('run ["x", in.p, out.o]', "F0101", "in", "the name of an input stands for itself: write `p`"),
         # declarations in the manner of other languages
         (f"in q: int = p\n{_BODY}", "F0101", ":", "an input takes the type of its value: write `in name = value`"),
         (
@@ -101,6 +104,12 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
         ),
         ('flow f {\n  param p: int =\n  step a { run ["x"] }\n}\n', "F0120", "=", ""),
         ('flow f {\n  param p:\n  step a { run ["x"] }\n}\n', "F0101", ":", ""),
+        (
+            'flow f {\n  param l: list[int] = [1]\n  for x in l {\n    step a { run ["x"] }\n  }\n}\n',
+            "F0115",
+            "for",
+            "until then, write the steps one by one",
+        ),
         # A name that cannot be one is a mistake where it is given, not wherever it is used.
         (
             'flow f {\n  param max: int\n  step a {\n    in max\n    run ["x", max]\n  }\n}\n',
