@@ -58,7 +58,7 @@ class Ignore:
     def leaves_out(self, path: str, *, is_dir: bool) -> bool:
         name = path.rpartition("/")[2]
         if is_dir:
-            if name in _NEVER_DIRS or (self._folder / path / "pyvenv.cfg").is_file():
+            if name in _NEVER_DIRS or _is_venv(self._folder / path):
                 return True
         elif name in _NEVER_FILES or name.endswith(".pyc"):
             return True
@@ -149,3 +149,10 @@ def _rule(line: str) -> _Rule | None:
         return None
     regex = getattr(compiled[0], "regex", None) if compiled else None
     return _Rule(takes_along, dirs_only, regex) if isinstance(regex, re.Pattern) else None
+
+
+def _is_venv(folder: Path) -> bool:
+    try:
+        return (folder / "pyvenv.cfg").is_file()
+    except PermissionError:  # whoever lists the folder will say so, and name it
+        return False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.privileges import under_file_modes
 
 TIDY = 'flow f {\n  step s { run ["echo"] }\n}\n'
 UNTIDY = 'flow f {\r\nstep s {run ["echo",]}}'
@@ -20,9 +21,8 @@ FLOWC = "import sys; from flowc.compiler.cli import main; sys.exit(main())"
 
 def flowc(*arguments: str, folder: Path, stdin: str | bytes = b"", code: int = 0) -> tuple[str, str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
-        [sys.executable, "-c", FLOWC, *arguments], cwd=folder, input=data, capture_output=True, timeout=60, check=False
-    )
+    command = under_file_modes([sys.executable, "-c", FLOWC, *arguments])
+    done = subprocess.run(command, cwd=folder, input=data, capture_output=True, timeout=60, check=False)
     out, err = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == code, out + err
     return out, err
@@ -77,7 +77,6 @@ def test_diff_shows_what_would_change(folder: Path) -> None:
     assert contents(folder) == before
 
 
-@pytest.mark.skipif(shutil.which("patch") is None, reason="needs patch")
 def test_the_diff_is_a_patch(folder: Path) -> None:
     out, _ = flowc("fmt", "--diff", "untidy.flow", folder=folder)
     subprocess.run(
@@ -143,7 +142,6 @@ def test_a_link_stays_a_link(folder: Path) -> None:
     assert (folder / "untidy.flow").read_bytes() == TIDY.encode()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
 def test_a_protected_file_is_not_replaced(folder: Path) -> None:
     (folder / "untidy.flow").chmod(0o444)
     _, err = flowc("fmt", "untidy.flow", folder=folder, code=2)
