@@ -449,7 +449,8 @@ class _Run:
         if self._look.welcome(self._state.state_stack, "NAME", *self._following()):
             self._feed(token)
             return
-        self._skip(token)
+        # Not the word itself: a line that it begins would lead here again.
+        self._skip(self._next())
 
     def _bad_text(self, token: Token) -> None:
         """Said at once, whatever becomes of it: it is read as the string or script that it was meant as."""

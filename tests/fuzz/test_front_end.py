@@ -20,6 +20,7 @@ def test_the_compiler_answers_every_program(seed: int) -> None:
     "text",
     [
         "flow{torchrun[[{",  # closing what is open never came to an end
+        "flow a {\n step b {\n  run []\n template {\n in x\n}}",  # skipping to a reserved word led back to it
     ],
 )
 def test_what_was_found_stays_found(text: str) -> None:
