@@ -59,6 +59,11 @@ class Workspace:
         return self.root / "out"
 
     @property
+    def scratch(self) -> Path:
+        """For files of a launcher that are nobody's output."""
+        return self.root / "scratch"
+
+    @property
     def context(self) -> Path:
         return self.root / "context.json"
 

@@ -40,7 +40,9 @@ def main() -> None:
 
     reader, writer = os.pipe()
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    control.connect(launch["socket"])
+    folder = os.open(os.path.dirname(launch["socket"]), os.O_RDONLY)  # noqa: PTH120
+    control.connect(short_address(folder, launch["socket"]))
+    os.close(folder)
     restart = int(os.environ.get(launch["restart_variable"], "0"))
     hello = {"rank": rank, "local_rank": local_rank, "restart": restart}
     data = json.dumps(hello).encode() + b"\n"
@@ -67,6 +69,11 @@ def main() -> None:
         signal.signal(killed_by, signal.SIG_DFL) if killed_by not in (signal.SIGKILL, signal.SIGSTOP) else None
         os.kill(os.getpid(), killed_by)
     os._exit(code if code is not None else 1)
+
+
+def short_address(folder: int, path: str) -> str:
+    """The Unix socket at `path` by way of its open folder: an address has 108 bytes, and TMPDIR may be longer."""
+    return f"/proc/self/fd/{folder}/{os.path.basename(path)}" if sys.platform == "linux" else path  # noqa: PTH119
 
 
 def _become(argv: list[str], output: int, parent: int) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from flowc.runtime.gang import Cause, describe_exit
 from flowc.runtime.logs import LineReader, LogSink, read_lines
+from flowc.runtime.rank import short_address
 
 # How long to wait for the rest of a dead rank's output; a grandchild may hold the pipe open for ever.
 _REST = 0.3
@@ -47,7 +48,11 @@ class RankServer:
         self._ranks: list[_Rank] = []
 
     def start(self) -> None:
-        self._socket.bind(str(self._path))
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            self._socket.bind(short_address(folder, str(self._path)))
+        finally:
+            os.close(folder)
         self._socket.listen(256)
         self._socket.setblocking(False)
         self._keep(asyncio.create_task(self._accept()))

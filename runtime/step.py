@@ -224,6 +224,7 @@ class _Supervisor:
             trampoline=(sys.executable, "-I", "-S", str(TRAMPOLINE)),
             python=body.python,
             start_timeout=step.settings.start_timeout,
+            scratch=str(self._workspace.scratch),
         )
 
     # --- the body ---

@@ -16,7 +16,7 @@ from flowc.runtime.plan import Json
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a framework may know of the node it starts on."""
+    """What a framework may know of the node it starts on. `scratch` is a folder that goes with the node."""
 
     index: int
     addresses: tuple[str, ...]
@@ -26,6 +26,7 @@ class Node:
     trampoline: tuple[str, ...]
     python: str
     start_timeout: float
+    scratch: str
 
     @property
     def address(self) -> str:

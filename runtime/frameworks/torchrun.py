@@ -51,6 +51,8 @@ class TorchrunGang:
             # Its own default for `join_timeout` is ten minutes, whatever the step says.
             *("--rdzv-conf", f"is_host={int(node.index == 0)},join_timeout={max(1, int(node.start_timeout))}"),
             *("--local-addr", node.address),
+            # Otherwise it makes a folder in /tmp that stays for ever.
+            *("--log-dir", node.scratch),
             *("--no-python", *node.trampoline),
         ]
         return Launch(

@@ -45,12 +45,14 @@ class Example:
     folder: Path
 
     def flowc(self, *arguments: str) -> Finished:
-        """Run `flowc` in the folder; fails the test if it hangs, leaves a process behind or shows its own insides."""
+        """Run `flowc` in the folder; fails if it hangs, leaves processes or files behind or shows its insides."""
         mark = uuid.uuid4().hex
+        temporary = self.folder.parent / mark
+        temporary.mkdir()
         done = subprocess.run(
             [str(FLOWC), *arguments],
             cwd=self.folder,
-            env=os.environ | {"DIGITS_TEST": mark},
+            env=os.environ | {"DIGITS_TEST": mark, "TMPDIR": str(temporary)},
             capture_output=True,
             text=True,
             timeout=200,
@@ -58,6 +60,8 @@ class Example:
         )
         finished = Finished(done.returncode, done.stdout, done.stderr, time.time())
         assert left_over(mark, self.folder) == []
+        # PyTorch keeps an (empty) cache of compiled code for each user.
+        assert [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")] == []
         for own in ("compiler", "dsl", "targets", "runtime"):
             assert f'File "{ROOT / own}' not in finished.text, finished.text
         return finished
