@@ -2,6 +2,9 @@
 
 Takes a folder and what to write; gives the paths. Every file is written beside its place first and moved there when all
 are written, so that no reader ever sees half a document and a full disk leaves the earlier compile as it was.
+
+A folder that is new gets a `.flowcignore` for all that it holds: it may lie in the flow's folder, and what was compiled
+there for one target must not become part of the next compile's bundle.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .bundle import Bundle
+from .ignore import FLOWCIGNORE
 from .inputs import Refused
 from .model import OutFile
 
@@ -22,9 +26,12 @@ def write(folder: Path, files: Iterable[OutFile], bundle: Bundle) -> tuple[tuple
     """Write the documents and, as `bundles/DIGEST.tar`, the bundle; gives the documents' paths and the bundle's."""
     documents = {folder / file.name: _writer(file.text.encode()) for file in files}
     archive = folder / BUNDLES / f"{bundle.digest}.tar"
+    others: dict[Path, Callable[[BinaryIO], object]] = {archive: bundle.write_to}
     moves: list[tuple[Path, Path]] = []
     try:
-        for path, write_to in (*documents.items(), (archive, bundle.write_to)):
+        if not folder.exists() or not any(folder.iterdir()):
+            others[folder / FLOWCIGNORE] = _writer(b"*\n")
+        for path, write_to in (*documents.items(), *others.items()):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             moves.append((temporary, path))

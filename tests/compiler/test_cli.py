@@ -253,9 +253,25 @@ def test_compile_into_a_folder(place: Place) -> None:
     files = [str(path) for path in written if (place.path / "out/deep" / path).is_file()]
     assert "workflow-template.yaml" in files
     assert sum(name.startswith("bundles/") and name.endswith(".tar") for name in files) == 1
-    assert all(name in done.err for name in files)
+    assert all(name in done.err for name in files if name != ".flowcignore")
     again = place.flowc("compile", "good.flow", "--target", "argo", *STORE, "-o", "out/deep")
     assert again.err == done.err
+
+
+def test_what_was_compiled_is_no_part_of_a_later_bundle(place: Place) -> None:
+    def digest(folder: str) -> str:
+        assert place.flowc("compile", "good.flow", "--target", "argo", *STORE, "-o", folder).code == 0
+        (archive,) = (place.path / folder / "bundles").iterdir()
+        return archive.name
+
+    assert digest("first") == digest("second") == digest("first")
+
+
+def test_a_folder_that_held_something_keeps_its_place_in_the_bundle(place: Place) -> None:
+    (place.path / "mine").mkdir()
+    (place.path / "mine/helper.py").write_text("")
+    assert place.flowc("compile", "good.flow", "--target", "argo", *STORE, "-o", "mine").code == 0
+    assert not (place.path / "mine/.flowcignore").exists()
 
 
 def test_compile_shows_mistakes_on_standard_error(place: Place) -> None:
