@@ -28,7 +28,12 @@ if index == 0:
 else:
     import time
     main = os.environ["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"]
-    call = socket.create_connection((main, 29500), source_address=(os.environ["OWN_ADDRESS"], 0))
+    while True:
+        try:
+            call = socket.create_connection((main, 29500), source_address=(os.environ["OWN_ADDRESS"], 0))
+            break
+        except ConnectionRefusedError:  # children start when the main node runs, which may not listen yet
+            time.sleep(0.05)
     call.sendall(os.environ["AWS_BATCH_JOB_ID"].rpartition("#")[2].encode())
     assert call.recv(2) == b"go"
     time.sleep(60)
