@@ -325,5 +325,5 @@ def _error(
     return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)
 
 
-def _warning(code: str, message: str, span: Span, label: str, help: tuple[str, ...] = ()) -> Diagnostic:  # noqa: A002
+def _warning(code: str, message: str, span: Span, label: str, help: tuple[str, ...] = ()) -> Diagnostic:  # noqa: A002 - its field
     return Diagnostic(code, "warning", message, span, label, (), help)

@@ -48,7 +48,7 @@ def _peer_timeout(default: float) -> float:
 
 def _say(message: str) -> None:
     with contextlib.suppress(OSError):  # that nobody listens must not change the exit code
-        print(message, file=sys.stderr, flush=True)  # noqa: T201
+        print(message, file=sys.stderr, flush=True)  # noqa: T201 - the node's output
 
 
 def _open_standard_streams() -> None:

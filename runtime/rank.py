@@ -25,22 +25,22 @@ PR_SET_PDEATHSIG = 1
 def main() -> None:
     # A launcher that is killed cannot end its ranks.
     _die_with_parent(os.getppid())
-    with open(os.environ["FLOWC_LAUNCH"], encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs start-up time
+    with open(os.environ["FLOWC_LAUNCH"], encoding="utf-8") as file:
         launch = json.load(file)
     rank = int(os.environ.get(launch["rank_variable"], "0"))
     local_rank = int(os.environ.get(launch["local_rank_variable"], "0"))
-    out_dir = os.path.join(launch["out_base"], str(local_rank))  # noqa: PTH118
+    out_dir = os.path.join(launch["out_base"], str(local_rank))
     # A restarted rank must not publish what its predecessor left.
     shutil.rmtree(out_dir, ignore_errors=True)
-    os.makedirs(out_dir)  # noqa: PTH103
+    os.makedirs(out_dir)
     os.environ["FLOWC_OUT_DIR"] = out_dir
     for name in launch["script_outputs"]:
-        os.environ[f"out_{name}"] = os.path.join(out_dir, name)  # noqa: PTH118
-    argv = [part if isinstance(part, str) else os.path.join(out_dir, part["out"]) for part in launch["argv"]]  # noqa: PTH118
+        os.environ[f"out_{name}"] = os.path.join(out_dir, name)
+    argv = [part if isinstance(part, str) else os.path.join(out_dir, part["out"]) for part in launch["argv"]]
 
     reader, writer = os.pipe()
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    folder = os.open(os.path.dirname(launch["socket"]), os.O_RDONLY)  # noqa: PTH120
+    folder = os.open(os.path.dirname(launch["socket"]), os.O_RDONLY)
     control.connect(short_address(folder, launch["socket"]))
     os.close(folder)
     restart = int(os.environ.get(launch["restart_variable"], "0"))
@@ -73,7 +73,7 @@ def main() -> None:
 
 def short_address(folder: int, path: str) -> str:
     """The Unix socket at `path` by way of its open folder: an address has 108 bytes, and TMPDIR may be longer."""
-    return f"/proc/self/fd/{folder}/{os.path.basename(path)}" if sys.platform == "linux" else path  # noqa: PTH119
+    return f"/proc/self/fd/{folder}/{os.path.basename(path)}" if sys.platform == "linux" else path
 
 
 def _become(argv: list[str], output: int, parent: int) -> None:

@@ -93,7 +93,7 @@ def _chunk_writer(identity: Identity, store: Store) -> Callable[[int, bytes], No
 class _Threads(ThreadPoolExecutor):
     """The event loop's threads; its end does not wait for one that hangs in a store that is away."""
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 - its base
         super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 

@@ -62,7 +62,7 @@ def launch(
         print(f"flowc: cannot start the run: {error}", file=sys.stderr)  # noqa: T201 (the only words before a screen)
         return 2
     except KeyboardInterrupt:
-        print("flowc: interrupted before the run began", file=sys.stderr)  # noqa: T201
+        print("flowc: interrupted before the run began", file=sys.stderr)  # noqa: T201 - no screen is there yet
         return 130
     # What was written through sys.stdout so far must come first.
     output = cast("TextIO", Direct(sys.stdout))
