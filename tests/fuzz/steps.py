@@ -168,15 +168,13 @@ class StepWriter:
         return ("call", self.function())
 
     def argv(self) -> tuple[str, ...]:
-        items: list[tuple[str, ...]]
-        if self.framework in _BY_FILE:
-            self.flow.files["work.py"] = "print('work')\n"
-            items = self.rng.choice(([('"work.py"',)], [('"-m"',), ('"package.module"',)]))
-        else:
-            self.flow.files["work.py"] = "print('work')\n"
-            items = self.rng.choice(
-                ([('"tool"',)], [('"python"',), ('"work.py"',)], [('"python3"',), ('"-m"',), ('"x.y"',)])
-            )
+        self.flow.files["work.py"] = "print('work')\n"
+        by_file, others = (
+            ('"work.py"', '"-m" "package.module"'),
+            ('"tool"', '"python" "work.py"', '"python3" "-m" "x.y"'),
+        )
+        programs: tuple[str, ...] = by_file if self.framework in _BY_FILE else others
+        items: list[tuple[str, ...]] = [(word,) for word in self.rng.choice(programs).split()]
         options: list[tuple[str, ...]] = []
         for mark, type_ in self.inputs.items():
             if type_ in SCALARS and self.flow.chance(0.2):
