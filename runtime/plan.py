@@ -1,8 +1,19 @@
 """The plan: what the compiler hands to the runtime and to every back end.
 
 Takes nothing of the compiler; gives frozen dataclasses, `dump(plan)` (canonical JSON text) and `load(text)`.
-A plan is target-neutral: per step its body, its inputs and where each value comes from, its outputs, the gang it
-runs on and the settings that matter while it runs. It travels inside the code bundle as `plan.json`.
+A plan is target-neutral: a tree of nodes, per step its body, its inputs and where each value comes from, its outputs,
+the gang it runs on and the settings that matter while it runs. It travels inside the code bundle, as PLAN_FILE.
+
+**Instances.** A node inside `FanOut`s and `Loop`s runs many times. An instance is the path of their indexes, outermost
+first: the item's place, or the turn, from 0. The flow's own nodes have the empty path.
+
+**Values** are read on a path, at first that of the reader. `FromStep` reads the instance whose path is the beginning of
+that path, as long as its step needs. `Gather`, `LastTurn` and `Previous` name a block: they cut the path where that
+block stands and add one index of it.
+
+**Control values** are what an engine has to know: an index list, the number of an arm, whether a loop ends, the size of
+a gang. The task that computes one writes it into its commit, and `Decided` says which task that is: its instance is
+again the beginning of the path.
 
 `load` refuses a plan of another version and any plan that has not exactly the known members, with `PlanError`:
 a runtime that half understands a plan would give a wrong result instead of a clear failure.
@@ -14,21 +25,17 @@ Sizes are bytes, durations are seconds. A float that JSON cannot write (nan, an 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, ClassVar, TypeAlias, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, TypeAlias
 
-PLAN_VERSION = 1
+from .plan_codec import Json, PlanError, decode, encode
+
+PLAN_VERSION = 2
 
 # The name under which the plan lies in the code bundle; the leading dot keeps it apart from the user's files.
 PLAN_FILE = ".flowc-plan.json"
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-
-
-class PlanError(ValueError):
-    """The text is no plan this runtime understands; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,32 @@ class Param:
     type: str
     required: bool
     default: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret lives: Kubernetes `name/key`, Secrets Manager `name:key` or `ssm:/path`, a variable here."""
+
+    name: str
+    argo: str | None
+    sfn: str | None
+    local: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Five POSIX cron fields, and an IANA time zone."""
+
+    cron: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """The settings of `on target { … }` that hold here; `values` is an object, in the order of the target's table."""
+
+    target: str
+    values: Json
 
 
 # --- operands: what may stand in argv or in the step's environment ---
@@ -75,10 +108,26 @@ class RunId:
     kind: ClassVar[str] = "run_id"
 
 
-Operand: TypeAlias = Const | InRef | OutRef | RunId
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """The value of the secret of this name; in the environment only."""
+
+    kind: ClassVar[str] = "secret"
+    name: str
 
 
-# --- where an input's value comes from ---
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The texts of all parts, one behind the other."""
+
+    kind: ClassVar[str] = "format"
+    parts: tuple[Operand, ...]
+
+
+Operand: TypeAlias = Const | InRef | OutRef | RunId | SecretRef | Format
+
+
+# --- values: what an input, a condition, a list or a gang's size comes from ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +139,214 @@ class FromParam:
 
 
 @dataclass(frozen=True, slots=True)
+class FromItem:
+    """The item of the fan-out `block` whose index the path has."""
+
+    kind: ClassVar[str] = "item"
+    block: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromRun:
+    """`id`, `status` or `failed_step` of the run; the last two are known in `finally` only."""
+
+    kind: ClassVar[str] = "run"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class FromStep:
-    """An output of another step, found through that step's commit."""
+    """An output of another step, found through that step's commit.
+
+    `each`: the list of the values of all nodes, in node order.
+    """
 
     kind: ClassVar[str] = "step"
     step: str
     output: str
+    each: bool = False
 
 
-Source: TypeAlias = Const | FromParam | FromStep
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """The list of `value` over all indexes of the fan-out `block`, in their order."""
+
+    kind: ClassVar[str] = "gather"
+    block: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class LastTurn:
+    """`value` in the last turn of the loop `block`."""
+
+    kind: ClassVar[str] = "last_turn"
+    block: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """`value` in the turn before this one of the loop `block`; in its first turn `first`, on the path as it is."""
+
+    kind: ClassVar[str] = "previous"
+    block: str
+    value: Value
+    first: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """The first that is present.
+
+    A `FromStep` is absent where an arm around its step was not taken, or where its step (which has `allow_failure`) or
+    one like it on the way has failed; a value is absent where any part of it is, but for a `Gather`, whose items must
+    all be there, and for an `Either` of which one argument is.
+    """
+
+    kind: ClassVar[str] = "either"
+    args: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    kind: ClassVar[str] = "not"
+    operand: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """`word` is "and" or "or"; from the left, as far as needed."""
+
+    kind: ClassVar[str] = "logic"
+    word: str
+    operands: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`sign` is one of == != < <= > >=; numbers by IEEE, ints exactly."""
+
+    kind: ClassVar[str] = "compare"
+    sign: str
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The texts of all parts, which are scalars, one behind the other."""
+
+    kind: ClassVar[str] = "text"
+    parts: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MakeList:
+    kind: ClassVar[str] = "list"
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class MakeObject:
+    kind: ClassVar[str] = "object"
+    members: tuple[Member, ...]
+
+
+Value: TypeAlias = (
+    Const
+    | FromParam
+    | FromItem
+    | FromRun
+    | FromStep
+    | Gather
+    | LastTurn
+    | Previous
+    | Either
+    | Not
+    | Logic
+    | Compare
+    | Text
+    | MakeList
+    | MakeObject
+)
+
+
+# --- control values ---
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The control value `control` in the commit of `task`, a step or a decision."""
+
+    task: str
+    control: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The indexes of a fan-out's list: [0, …, n-1]."""
+
+    kind: ClassVar[str] = "items"
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The number of the first condition that holds; where none does, their count: the last `else`, or no arm."""
+
+    kind: ClassVar[str] = "choice"
+    name: str
+    conditions: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Whether a loop's turn is the last: `value`."""
+
+    kind: ClassVar[str] = "ends"
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The number of a gang's nodes; less than 1 or more than flowc allows fails the task that computes it."""
+
+    kind: ClassVar[str] = "size"
+    name: str
+    value: Value
+
+
+Control: TypeAlias = Items | Choice | Ends | Size
+
+
+# --- steps ---
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
+    """`type` is what `value` is read as; an int may become a float."""
+
     name: str
     type: str
-    source: Source
+    value: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
+    """`each`: one value per node of the gang."""
+
     name: str
     type: str
+    each: bool = False
 
 
 # --- bodies ---
@@ -175,15 +410,59 @@ class Plain:
     kind: ClassVar[str] = "plain"
 
 
-Framework: TypeAlias = Plain | Torchrun
+@dataclass(frozen=True, slots=True)
+class DeepSpeed:
+    """`deepspeed { … }`: `launcher` is "torchrun", "pdsh" or "openmpi"; `config` a JSON file of the bundle."""
+
+    kind: ClassVar[str] = "deepspeed"
+    procs_per_node: int
+    launcher: str
+    config: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFlow:
+    """`tensorflow { … }`: TF_CONFIG on every node, node 0 as `chief` where asked."""
+
+    kind: ClassVar[str] = "tensorflow"
+    port: int | None
+    chief: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ray:
+    """`ray { … }`: a cluster over all nodes; the body is the driver, on node 0. `object_store_memory` in bytes."""
+
+    kind: ClassVar[str] = "ray"
+    port: int | None
+    dashboard: bool
+    object_store_memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mpi:
+    """`mpi { … }`: mpirun from node 0; `implementation` is "openmpi" or "mpich", `args` go to mpirun."""
+
+    kind: ClassVar[str] = "mpi"
+    procs_per_node: int
+    implementation: str
+    args: tuple[str, ...]
+
+
+Framework: TypeAlias = Plain | Torchrun | DeepSpeed | TensorFlow | Ray | Mpi
 
 
 @dataclass(frozen=True, slots=True)
 class Gang:
-    """`parallel(nodes)`: nodes that start together and can reach each other."""
+    """`parallel(nodes)`: nodes that start together and can reach each other.
 
-    nodes: int
+    `nodes` is None where the number is a control value, `decided`. `main` is node 0's settings, where it has its own.
+    """
+
+    nodes: int | None
     framework: Framework
+    decided: Decided | None = None
+    main: Settings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +470,8 @@ class Settings:
     """Resolved settings: cpu in cores per node, memory and shm in bytes per node, times in seconds.
 
     `timeout` is per attempt from the start of the body (None: no limit). `start_timeout` bounds the wait for all
-    nodes of a gang, from each node's own start. `retry_wait` doubles with every retry.
+    nodes of a gang, from each node's own start. `retry_wait` doubles with every retry. `allow_failure`: the run goes on
+    when all attempts have failed. `cache`: equal earlier outputs are taken instead of running.
     """
 
     image: str
@@ -203,12 +483,19 @@ class Settings:
     start_timeout: int
     retries: int
     retry_wait: int
+    allow_failure: bool = False
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `needs` names the steps that must have succeeded first, in declaration order. `line` is 1-based."""
+    """One step. `line` is 1-based.
 
+    `needs` names the nodes of the same region that must be over first, in their order there. `controls` are the control
+    values that this step computes when its body is done.
+    """
+
+    kind: ClassVar[str] = "step"
     name: str
     line: int
     doc: str
@@ -219,27 +506,150 @@ class Step:
     needs: tuple[str, ...]
     gang: Gang | None
     settings: Settings
+    on: tuple[TargetSettings, ...] = ()
+    controls: tuple[Control, ...] = ()
 
     @property
     def nodes(self) -> int:
-        return self.gang.nodes if self.gang else 1
+        """The number of nodes where it is fixed; 1 without a gang."""
+        return 1 if self.gang is None else self.gang.nodes or 1
+
+
+# --- what holds steps ---
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """A small task that computes control values that no step can; `begin` those of parameters alone."""
+
+    kind: ClassVar[str] = "decision"
+    name: str
+    needs: tuple[str, ...]
+    controls: tuple[Control, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """`foreach name in items max limit`: the nodes once per index that was `decided`, at most `limit` at a time."""
+
+    kind: ClassVar[str] = "fan_out"
+    name: str
+    line: int
+    doc: str
+    items: Value
+    limit: int | None
+    decided: Decided
+    needs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`if … else …`: the arm whose number was `decided`, if there is one. `total`: there always is."""
+
+    kind: ClassVar[str] = "branch"
+    name: str
+    line: int
+    doc: str
+    decided: Decided
+    total: bool
+    needs: tuple[str, ...]
+    arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`repeat max limit`: the nodes turn by turn until the turn was `decided` to be the last, at most `limit` turns."""
+
+    kind: ClassVar[str] = "loop"
+    name: str
+    line: int
+    doc: str
+    limit: int
+    decided: Decided
+    needs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+
+
+Node: TypeAlias = Step | Decision | FanOut | Branch | Loop
+Block: TypeAlias = FanOut | Branch | Loop
+
+
+def inside(node: Node) -> tuple[tuple[Node, ...], ...]:
+    """The nodes directly inside a node, by arm; empty for a step or a decision."""
+    match node:
+        case FanOut() | Loop():
+            return (node.nodes,)
+        case Branch():
+            return tuple(arm.nodes for arm in node.arms)
+        case Step() | Decision():
+            return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One block around a node; `arm` is the number of the arm of a `Branch`, 0 elsewhere."""
+
+    block: Block
+    arm: int
+
+
+# No slots: what is derived is made on demand and kept.
+@dataclass(frozen=True)
 class Plan:
-    """A whole flow. `steps` stand in declaration order; `timeout` is the flow's own, in seconds."""
+    """A whole flow. Nodes stand in declaration order, decisions first; `timeout` is the flow's own, in seconds."""
 
     flow: str
     source: str
     timeout: int | None
     params: tuple[Param, ...]
-    steps: tuple[Step, ...]
+    nodes: tuple[Node, ...]
+    finals: tuple[Step, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    on: tuple[TargetSettings, ...] = ()
+
+    @cached_property
+    def _index(self) -> dict[str, tuple[Node, tuple[Place, ...]]]:
+        return {node.name: (node, chain) for node, chain in self._walk()}
+
+    def _walk(self) -> Iterator[tuple[Node, tuple[Place, ...]]]:
+        left: list[tuple[Node, tuple[Place, ...]]] = [(node, ()) for node in reversed((*self.nodes, *self.finals))]
+        while left:
+            node, chain = left.pop()
+            yield node, chain
+            for arm, nodes in reversed(tuple(enumerate(inside(node)))):
+                assert isinstance(node, (FanOut, Branch, Loop))
+                left += [(each, (*chain, Place(node, arm))) for each in reversed(nodes)]
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, those in blocks and in `finally` too, in declaration order."""
+        return tuple(node for node, _ in self._index.values() if isinstance(node, Step))
+
+    def node(self, name: str) -> Node:
+        if name not in self._index:
+            raise PlanError(f"the plan of flow {self.flow!r} has no node {name!r}")
+        return self._index[name][0]
+
+    def chain(self, name: str) -> tuple[Place, ...]:
+        """The blocks around a node, outermost first."""
+        return self._index[self.node(name).name][1]
+
+    def depth(self, name: str) -> int:
+        """How many indexes an instance of this node has."""
+        return sum(1 for place in self.chain(name) if not isinstance(place.block, Branch))
 
     def step(self, name: str) -> Step:
-        for step in self.steps:
-            if step.name == name:
-                return step
-        raise PlanError(f"the plan of flow {self.flow!r} has no step {name!r}")
+        step = self._index[name][0] if name in self._index else None
+        if not isinstance(step, Step):
+            raise PlanError(f"the plan of flow {self.flow!r} has no step {name!r}")
+        return step
 
 
 # --- JSON ---
@@ -247,7 +657,7 @@ class Plan:
 
 def dump(plan: Plan) -> str:
     """The plan as canonical JSON: keys in the order of the dataclasses, no spaces, one trailing newline."""
-    return json.dumps({"version": PLAN_VERSION, **_encode(plan)}, separators=(",", ":"), ensure_ascii=True) + "\n"
+    return json.dumps({"version": PLAN_VERSION, **encode(plan)}, separators=(",", ":"), ensure_ascii=True) + "\n"
 
 
 def load(text: str) -> Plan:
@@ -261,68 +671,6 @@ def load(text: str) -> Plan:
     version = data.pop("version")
     if version != PLAN_VERSION:
         raise PlanError(f"the plan has version {version!r}, this runtime reads version {PLAN_VERSION}")
-    plan = _decode(Plan, data, "plan")
+    plan = decode(Plan, data, "plan")
     assert isinstance(plan, Plan)
     return plan
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_encode(item) for item in value]
-    if not hasattr(value, "__dataclass_fields__"):
-        return value
-    tag = {"kind": value.kind} if hasattr(value, "kind") else {}
-    return tag | {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
-
-
-@cache
-def _members(cls: type) -> dict[str, Any]:
-    """Member names and types of a plan class, without class variables."""
-    hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in fields(cls)}
-
-
-def _decode(hint: Any, data: Any, where: str) -> Any:
-    if hint == _JSON_HINT:
-        return data
-    origin = get_origin(hint)
-    if origin is tuple:
-        if not isinstance(data, list):
-            raise PlanError(f"{where} should be a list")
-        return tuple(_decode(get_args(hint)[0], item, f"{where}[{index}]") for index, item in enumerate(data))
-    if origin in (Union, UnionType):
-        return _decode_union(get_args(hint), data, where)
-    if hasattr(hint, "__dataclass_fields__"):
-        return _decode_object(hint, data, where)
-    if hint is float and type(data) is int:
-        return float(data)
-    if type(data) is not hint:
-        raise PlanError(f"{where} should be of type {hint.__name__}, not {type(data).__name__}")
-    return data
-
-
-def _decode_union(options: tuple[Any, ...], data: Any, where: str) -> Any:
-    if data is None and NoneType in options:
-        return None
-    options = tuple(option for option in options if option is not NoneType)
-    if len(options) == 1:
-        return _decode(options[0], data, where)
-    kind = data.get("kind") if isinstance(data, dict) else None
-    for option in options:
-        if option.kind == kind:
-            return _decode_object(option, data, where)
-    raise PlanError(f"{where} is of the unknown kind {kind!r}")
-
-
-def _decode_object(cls: type, data: Any, where: str) -> Any:
-    if not isinstance(data, dict):
-        raise PlanError(f"{where} should be an object")
-    members = _members(cls)
-    given = {key: value for key, value in data.items() if not (key == "kind" and hasattr(cls, "kind"))}
-    if given.keys() != members.keys():
-        odd = sorted(given.keys() ^ members.keys())
-        raise PlanError(f"{where} has missing or unknown members: {', '.join(odd)}")
-    return cls(**{name: _decode(hint, given[name], f"{where}.{name}") for name, hint in members.items()})
-
-
-_JSON_HINT = get_type_hints(Param)["default"]
