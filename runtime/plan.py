@@ -31,488 +31,139 @@ from functools import cached_property
 from typing import ClassVar, TypeAlias
 
 from .plan_codec import Json, PlanError, decode, encode
+from .plan_steps import (
+    Body,
+    Call,
+    Choice,
+    Command,
+    Control,
+    Decided,
+    DeepSpeed,
+    Ends,
+    EnvVar,
+    Framework,
+    Gang,
+    Input,
+    Items,
+    Mpi,
+    Output,
+    Param,
+    Plain,
+    Ray,
+    Schedule,
+    Script,
+    Secret,
+    Settings,
+    Size,
+    Step,
+    TargetSettings,
+    TensorFlow,
+    Torchrun,
+)
+from .plan_values import (
+    Compare,
+    Const,
+    Either,
+    Format,
+    FromItem,
+    FromParam,
+    FromRun,
+    FromStep,
+    Gather,
+    InRef,
+    LastTurn,
+    Logic,
+    MakeList,
+    MakeObject,
+    Member,
+    Not,
+    Operand,
+    OutRef,
+    Previous,
+    RunId,
+    SecretRef,
+    Text,
+    Value,
+)
+
+__all__ = [
+    "BEGIN",
+    "PLAN_FILE",
+    "PLAN_VERSION",
+    "Arm",
+    "Block",
+    "Body",
+    "Branch",
+    "Call",
+    "Choice",
+    "Command",
+    "Compare",
+    "Const",
+    "Control",
+    "Decided",
+    "Decision",
+    "DeepSpeed",
+    "Either",
+    "Ends",
+    "EnvVar",
+    "FanOut",
+    "Format",
+    "Framework",
+    "FromItem",
+    "FromParam",
+    "FromRun",
+    "FromStep",
+    "Gang",
+    "Gather",
+    "InRef",
+    "Input",
+    "Items",
+    "Json",
+    "LastTurn",
+    "Logic",
+    "Loop",
+    "MakeList",
+    "MakeObject",
+    "Member",
+    "Mpi",
+    "Node",
+    "Not",
+    "Operand",
+    "OutRef",
+    "Output",
+    "Param",
+    "Place",
+    "Plain",
+    "Plan",
+    "PlanError",
+    "Previous",
+    "Ray",
+    "RunId",
+    "Schedule",
+    "Script",
+    "Secret",
+    "SecretRef",
+    "Settings",
+    "Size",
+    "Step",
+    "TargetSettings",
+    "TensorFlow",
+    "Text",
+    "Torchrun",
+    "Value",
+    "dump",
+    "inside",
+    "load",
+]
 
 PLAN_VERSION = 2
 
+# The decision on everything that hangs on parameters alone. All others are called `decide.` and their control value,
+# and a loop variable may be called `begin`.
+BEGIN = "begin.params"
+
 # The name under which the plan lies in the code bundle; the leading dot keeps it apart from the user's files.
 PLAN_FILE = ".flowc-plan.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """A parameter of the flow. `type` is written as in the language, for instance `list[string]`."""
-
-    name: str
-    type: str
-    required: bool
-    default: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """Where a secret lives: Kubernetes `name/key`, Secrets Manager `name:key` or `ssm:/path`, a variable here."""
-
-    name: str
-    argo: str | None
-    sfn: str | None
-    local: str
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Five POSIX cron fields, and an IANA time zone."""
-
-    cron: str
-    zone: str
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSettings:
-    """The settings of `on target { … }` that hold here; `values` is an object, in the order of the target's table."""
-
-    target: str
-    values: Json
-
-
-# --- operands: what may stand in argv or in the step's environment ---
-
-
-@dataclass(frozen=True, slots=True)
-class Const:
-    """A literal of the flow file."""
-
-    kind: ClassVar[str] = "const"
-    value: Json
-
-
-@dataclass(frozen=True, slots=True)
-class InRef:
-    """The step's input of this name."""
-
-    kind: ClassVar[str] = "in"
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutRef:
-    """The path to write the step's output of this name to."""
-
-    kind: ClassVar[str] = "out"
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunId:
-    """`run.id`."""
-
-    kind: ClassVar[str] = "run_id"
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRef:
-    """The value of the secret of this name; in the environment only."""
-
-    kind: ClassVar[str] = "secret"
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """The texts of all parts, one behind the other."""
-
-    kind: ClassVar[str] = "format"
-    parts: tuple[Operand, ...]
-
-
-Operand: TypeAlias = Const | InRef | OutRef | RunId | SecretRef | Format
-
-
-# --- values: what an input, a condition, a list or a gang's size comes from ---
-
-
-@dataclass(frozen=True, slots=True)
-class FromParam:
-    """The run's parameter of this name."""
-
-    kind: ClassVar[str] = "param"
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FromItem:
-    """The item of the fan-out `block` whose index the path has."""
-
-    kind: ClassVar[str] = "item"
-    block: str
-
-
-@dataclass(frozen=True, slots=True)
-class FromRun:
-    """`id`, `status` or `failed_step` of the run; the last two are known in `finally` only."""
-
-    kind: ClassVar[str] = "run"
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FromStep:
-    """An output of another step, found through that step's commit.
-
-    `each`: the list of the values of all nodes, in node order.
-    """
-
-    kind: ClassVar[str] = "step"
-    step: str
-    output: str
-    each: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Gather:
-    """The list of `value` over all indexes of the fan-out `block`, in their order."""
-
-    kind: ClassVar[str] = "gather"
-    block: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class LastTurn:
-    """`value` in the last turn of the loop `block`."""
-
-    kind: ClassVar[str] = "last_turn"
-    block: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Previous:
-    """`value` in the turn before this one of the loop `block`; in its first turn `first`, on the path as it is."""
-
-    kind: ClassVar[str] = "previous"
-    block: str
-    value: Value
-    first: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """The first that is present.
-
-    A `FromStep` is absent where an arm around its step was not taken, or where its step (which has `allow_failure`) or
-    one like it on the way has failed; a value is absent where any part of it is, but for a `Gather`, whose items must
-    all be there, and for an `Either` of which one argument is.
-    """
-
-    kind: ClassVar[str] = "either"
-    args: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    kind: ClassVar[str] = "not"
-    operand: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Logic:
-    """`word` is "and" or "or"; from the left, as far as needed."""
-
-    kind: ClassVar[str] = "logic"
-    word: str
-    operands: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`sign` is one of == != < <= > >=; numbers by IEEE, ints exactly."""
-
-    kind: ClassVar[str] = "compare"
-    sign: str
-    left: Value
-    right: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The texts of all parts, which are scalars, one behind the other."""
-
-    kind: ClassVar[str] = "text"
-    parts: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MakeList:
-    kind: ClassVar[str] = "list"
-    items: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    name: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class MakeObject:
-    kind: ClassVar[str] = "object"
-    members: tuple[Member, ...]
-
-
-Value: TypeAlias = (
-    Const
-    | FromParam
-    | FromItem
-    | FromRun
-    | FromStep
-    | Gather
-    | LastTurn
-    | Previous
-    | Either
-    | Not
-    | Logic
-    | Compare
-    | Text
-    | MakeList
-    | MakeObject
-)
-
-
-# --- control values ---
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The control value `control` in the commit of `task`, a step or a decision."""
-
-    task: str
-    control: str
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """The indexes of a fan-out's list: [0, …, n-1]."""
-
-    kind: ClassVar[str] = "items"
-    name: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The number of the first condition that holds; where none does, their count: the last `else`, or no arm."""
-
-    kind: ClassVar[str] = "choice"
-    name: str
-    conditions: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """Whether a loop's turn is the last: `value`."""
-
-    kind: ClassVar[str] = "ends"
-    name: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The number of a gang's nodes; less than 1 or more than flowc allows fails the task that computes it."""
-
-    kind: ClassVar[str] = "size"
-    name: str
-    value: Value
-
-
-Control: TypeAlias = Items | Choice | Ends | Size
-
-
-# --- steps ---
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """`type` is what `value` is read as; an int may become a float."""
-
-    name: str
-    type: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """`each`: one value per node of the gang."""
-
-    name: str
-    type: str
-    each: bool = False
-
-
-# --- bodies ---
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """`run [argv…]`: no shell; a list operand expands to several arguments."""
-
-    kind: ClassVar[str] = "command"
-    argv: tuple[Operand, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """`run bash '''…'''` or `run python '''…'''`: `language` is "bash" or "python"; `text` is verbatim."""
-
-    kind: ClassVar[str] = "script"
-    language: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """`call "file.py:function"`: `target` is `path/to/file.py` (in the bundle) or a dotted module name."""
-
-    kind: ClassVar[str] = "call"
-    target: str
-    function: str
-
-
-Body: TypeAlias = Command | Script | Call
-
-
-@dataclass(frozen=True, slots=True)
-class EnvVar:
-    name: str
-    value: Operand
-
-
-# --- gangs ---
-
-
-@dataclass(frozen=True, slots=True)
-class Torchrun:
-    """`torchrun { … }`: `procs_per_node` processes on each node, started by torch's elastic launcher.
-
-    `port` is the port of the c10d rendezvous on node 0; None lets node 0 take 29500 or, where that is taken, any.
-    """
-
-    kind: ClassVar[str] = "torchrun"
-    procs_per_node: int
-    max_restarts: int
-    port: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A gang without a framework block: the body runs once on every node."""
-
-    kind: ClassVar[str] = "plain"
-
-
-@dataclass(frozen=True, slots=True)
-class DeepSpeed:
-    """`deepspeed { … }`: `launcher` is "torchrun", "pdsh" or "openmpi"; `config` a JSON file of the bundle."""
-
-    kind: ClassVar[str] = "deepspeed"
-    procs_per_node: int
-    launcher: str
-    config: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TensorFlow:
-    """`tensorflow { … }`: TF_CONFIG on every node, node 0 as `chief` where asked."""
-
-    kind: ClassVar[str] = "tensorflow"
-    port: int | None
-    chief: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ray:
-    """`ray { … }`: a cluster over all nodes; the body is the driver, on node 0. `object_store_memory` in bytes."""
-
-    kind: ClassVar[str] = "ray"
-    port: int | None
-    dashboard: bool
-    object_store_memory: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Mpi:
-    """`mpi { … }`: mpirun from node 0; `implementation` is "openmpi" or "mpich", `args` go to mpirun."""
-
-    kind: ClassVar[str] = "mpi"
-    procs_per_node: int
-    implementation: str
-    args: tuple[str, ...]
-
-
-Framework: TypeAlias = Plain | Torchrun | DeepSpeed | TensorFlow | Ray | Mpi
-
-
-@dataclass(frozen=True, slots=True)
-class Gang:
-    """`parallel(nodes)`: nodes that start together and can reach each other.
-
-    `nodes` is None where the number is a control value, `decided`. `main` is node 0's settings, where it has its own.
-    """
-
-    nodes: int | None
-    framework: Framework
-    decided: Decided | None = None
-    main: Settings | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Resolved settings: cpu in cores per node, memory and shm in bytes per node, times in seconds.
-
-    `timeout` is per attempt from the start of the body (None: no limit). `start_timeout` bounds the wait for all
-    nodes of a gang, from each node's own start. `retry_wait` doubles with every retry. `allow_failure`: the run goes on
-    when all attempts have failed. `cache`: equal earlier outputs are taken instead of running.
-    """
-
-    image: str
-    cpu: float
-    memory: int
-    gpu: int
-    shm: int | None
-    timeout: int | None
-    start_timeout: int
-    retries: int
-    retry_wait: int
-    allow_failure: bool = False
-    cache: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step. `line` is 1-based.
-
-    `needs` names the nodes of the same region that must be over first, in their order there. `controls` are the control
-    values that this step computes when its body is done.
-    """
-
-    kind: ClassVar[str] = "step"
-    name: str
-    line: int
-    doc: str
-    body: Body
-    inputs: tuple[Input, ...]
-    outputs: tuple[Output, ...]
-    env: tuple[EnvVar, ...]
-    needs: tuple[str, ...]
-    gang: Gang | None
-    settings: Settings
-    on: tuple[TargetSettings, ...] = ()
-    controls: tuple[Control, ...] = ()
-
-    @property
-    def nodes(self) -> int:
-        """The number of nodes where it is fixed; 1 without a gang."""
-        return 1 if self.gang is None else self.gang.nodes or 1
 
 
 # --- what holds steps ---
@@ -520,7 +171,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A small task that computes control values that no step can; `begin` those of parameters alone."""
+    """A small task that computes control values that no step can; BEGIN those of parameters alone."""
 
     kind: ClassVar[str] = "decision"
     name: str
@@ -602,14 +253,18 @@ class Place:
 # No slots: what is derived is made on demand and kept.
 @dataclass(frozen=True)
 class Plan:
-    """A whole flow. Nodes stand in declaration order, decisions first; `timeout` is the flow's own, in seconds."""
+    """A whole flow. Nodes stand in declaration order, in each region its decisions first.
+
+    `finals` run last, whatever happened before: steps, and decisions on the size of their gangs. `timeout` is the
+    flow's own, in seconds.
+    """
 
     flow: str
     source: str
     timeout: int | None
     params: tuple[Param, ...]
     nodes: tuple[Node, ...]
-    finals: tuple[Step, ...] = ()
+    finals: tuple[Node, ...] = ()
     secrets: tuple[Secret, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     on: tuple[TargetSettings, ...] = ()
@@ -669,7 +324,7 @@ def load(text: str) -> Plan:
     if not isinstance(data, dict) or "version" not in data:
         raise PlanError("the plan has no version")
     version = data.pop("version")
-    if version != PLAN_VERSION:
+    if type(version) is not int or version != PLAN_VERSION:
         raise PlanError(f"the plan has version {version!r}, this runtime reads version {PLAN_VERSION}")
     plan = decode(Plan, data, "plan")
     assert isinstance(plan, Plan)
