@@ -62,10 +62,9 @@ class _Builder(ExprBuilder):
         )
 
     def schedule(self, tree: Node) -> ast.Schedule:
-        _, cron, _, zone = tree.children
-        return ast.Schedule(
-            self.quoted(token_of(cron)), None if zone is None else self.quoted(token_of(zone)), extent(tree)
-        )
+        _, cron, in_, *zone = tree.children
+        at = None if in_ is None else self.quoted(token_of(zone[0]))
+        return ast.Schedule(self.quoted(token_of(cron)), at, extent(tree))
 
     def defaults(self, tree: Node) -> ast.Defaults:
         items = trees(tree.children)
