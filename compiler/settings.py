@@ -15,8 +15,8 @@ from flowc.dsl.tables import FrameworkRow, Place, SettingRow
 from flowc.dsl.version import VERSION
 from flowc.runtime import plan
 
-from . import body_faults as faults
-from . import constants
+from . import body_faults, constants
+from . import setting_faults as faults
 from .model import Gang
 
 Given = Mapping[str, int | float | str | bool]
@@ -161,9 +161,9 @@ def _nodes(count: ast.Expr, say: list[Diagnostic]) -> int:
         case ast.Int() if 1 <= count.value <= tables.MOST_NODES:
             return count.value
         case ast.Int():
-            say.append(faults.nodes_out_of_range(str(count.value), count.span))
+            say.append(body_faults.nodes_out_of_range(str(count.value), count.span))
         case _:
-            say.append(faults.nodes_out_of_range(count.kind, count.span))
+            say.append(body_faults.nodes_out_of_range(count.kind, count.span))
     return 1
 
 
@@ -177,14 +177,14 @@ def _framework(step: ast.Step, gpus: int, say: list[Diagnostic]) -> plan.Framewo
         if block.name.text in tables.RESERVED:
             continue
         if row is None:
-            say.append(faults.unknown_block(block.name.text, block.span))
+            say.append(body_faults.unknown_block(block.name.text, block.span))
         elif row.since is None:
             say.append(syntax_faults.not_built(f"`{row.name}`", block.span))
         elif first is not None:
-            say.append(faults.second_framework(row.name, block.span, first.span))
+            say.append(body_faults.second_framework(row.name, block.span, first.span))
         else:
             if step.parallel is None:
-                say.append(faults.framework_without_gang(row, step.name.text, block.span, step.span))
+                say.append(body_faults.framework_without_gang(row, step.name.text, block.span, step.span))
             found = _torchrun(row, block, gpus, say)
             first = block
     return found
