@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lark import Token
@@ -26,19 +27,26 @@ class Suspect:
     closed: Token
 
 
+# No copies of whole lines here: a file may be one line of a megabyte, and these are asked for every brace.
+_BLANKS = re.compile(r"[^\S\n]*")
+_HEAD = re.compile(r"[^\S\n]*([^\s{]*)(?:[^\S\n]+([^\s{]+))?")
+
+
 def is_first(source: Source, token: Token) -> bool:
-    return not source.line_text(token.line or 1)[: (token.column or 1) - 1].strip()
+    start = source.line_span(token.line or 1).start
+    found = _BLANKS.match(source.text, start)
+    return found is not None and found.end() >= (token.start_pos or 0)
 
 
 def indent(source: Source, token: Token) -> str:
-    line = source.line_text(token.line or 1)
-    return line[: len(line) - len(line.lstrip())]
+    found = _BLANKS.match(source.text, source.line_span(token.line or 1).start)
+    return found[0] if found else ""
 
 
 def head(source: Source, token: Token) -> str:
     """The construct that a brace after this token belongs to: the first words of its line."""
-    line = source.line_text(token.line or 1)
-    return f"`{' '.join(line.partition('{')[0].split()[:2])}`"
+    found = _HEAD.match(source.text, source.line_span(token.line or 1).start)
+    return f"`{' '.join(filter(None, found.groups()))}`" if found else "``"
 
 
 def line_ends_before(source: Source, last: Token | None, token: Token) -> bool:
