@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 MEGABYTE = 1_000_000
 
-_WORDS = """
+_SPELLINGS = """
     flow param defaults step in out after env run call parallel torchrun foreach if else repeat until finally max each
     secret schedule on main either previous edition import template bash python true false and or not x y z
     string int float list image cpu memory { } ( ) [ ] [*] , . = : == < ''' "a" "b # ## $ @ ; - 0 1 -1 16GiB 2h 1e400
-""".split()
+"""
+_WORDS = _SPELLINGS.split()
 
 
 def _repeated(part: str, before: str = "", after: str = "") -> Callable[[int], str]:

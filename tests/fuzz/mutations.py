@@ -100,3 +100,13 @@ def mutate(text: str, rng: random.Random) -> str:
         if tokens:
             rng.choice(MUTATIONS)(tokens, rng)
     return "".join(tokens)
+
+
+def cross(one: str, other: str, rng: random.Random) -> str:
+    """A part of the one text in a place of the other, perhaps instead of what stood there."""
+    given, tokens = TOKEN.findall(one), TOKEN.findall(other)
+    start = rng.randrange(len(given) + 1)
+    part = given[start : start + rng.choice((3, 10, 30, 100))]
+    place = rng.randrange(len(tokens) + 1)
+    tokens[place : place + rng.choice((0, 0, len(part)))] = part
+    return "".join(tokens)
