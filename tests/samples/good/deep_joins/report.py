@@ -1,0 +1,3 @@
+def report(years, rows, bytes, kept):
+    print(years, rows, bytes, kept)
+    return {}

@@ -1,0 +1,4 @@
+def compare(losses):
+    for row in losses:
+        print(min(row))
+    return {}

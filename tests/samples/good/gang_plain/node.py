@@ -1,0 +1,5 @@
+from flowc.runtime import current
+
+
+def index() -> int:
+    return current.cluster.node_index

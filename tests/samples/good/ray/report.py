@@ -1,0 +1,3 @@
+def report(best):
+    print(best)
+    return {}
