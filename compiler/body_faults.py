@@ -36,14 +36,13 @@ def second_body(step: str, span: Span, first: Span) -> Diagnostic:
 
 def unknown_block(name: str, span: Span) -> Diagnostic:
     rows = tuple(tables.FRAMEWORKS.values())
-    built = [row.name for row in rows if row.since]
     found = tables.by_alias(name, rows) or closest(name, [row.name for row in rows])
     return _error(
         "F0503",
         f"there is no framework `{name}`",
         span,
         "unknown framework",
-        help=(f"did you mean `{found}`?",) if found else (f"this version of flowc has {listed(built)}",),
+        help=(f"did you mean `{found}`?",) if found else (f"the frameworks: {listed(tables.FRAMEWORKS)}",),
         fix=found,
     )
 

@@ -362,16 +362,19 @@ class Model:
         """All edges of all regions, in the order of the references in the file.
 
         No edges are references out of `finally`, those carried from the turn before, and those of an `until` to its own
-        block: what they read is over by the rules of the language.
+        block: what they read is over by the rules of the language. Neither are those between arms of one `if`, of which
+        only one is taken.
         """
         return tuple(edge for node in self.nodes for edge in self._edges(node))
 
     def _edges(self, node: Node) -> Iterator[Edge]:
         for reference in node.references():
-            if reference.carried or (node.name in self.final_names) != (reference.step in self.final_names):
+            if (node.name in self.final_names) != (reference.step in self.final_names):
+                continue
+            if any(place.block.name in reference.carried for place in self.chain(reference.step)):
                 continue
             source, target = self.lifted(reference.step, node.name)
-            if source == target and isinstance(node, Loop) and source == node.name:
+            if source == target and (source != node.name or isinstance(node, Loop)):
                 continue
             yield Edge(source, target, node.name, reference)
 

@@ -311,26 +311,26 @@ Operand: TypeAlias = "Constant | InputRef | OutputPath | RunValue | SecretRef | 
 class Reference:
     """Why a node waits for a step: it reads `output`, or (None) it says `after`.
 
-    `carried`: it reads the turn before (`previous`), and so waits for nothing in its own turn.
+    `carried`: the loops whose turn before it reads (`previous`): steps in one of them are waited for in no turn.
     """
 
     step: str
     output: str | None
     span: Span
-    carried: bool = False
+    carried: tuple[str, ...] = ()
 
 
 def references(*values: Value) -> Iterator[Reference]:
     """The outputs that are read, in the order of the text; the same one may come twice."""
     for value in values:
-        yield from _references(value, carried=False)
+        yield from _references(value, carried=())
 
 
-def _references(value: Value, *, carried: bool) -> Iterator[Reference]:
+def _references(value: Value, *, carried: tuple[str, ...]) -> Iterator[Reference]:
     if isinstance(value, OutputRef):
         yield Reference(value.step, value.output, value.span, carried)
     elif isinstance(value, Previous):
-        yield from _references(value.value, carried=True)
+        yield from _references(value.value, carried=(*carried, value.block))
         yield from _references(value.first, carried=carried)
     else:
         for part in parts(value):

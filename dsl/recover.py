@@ -16,7 +16,7 @@ from typing import Any
 
 from lark import Lark, Token, Tree, UnexpectedToken
 
-from . import faults, hints, tables
+from . import faults, habits, hints, tables
 from .diagnostics import Diagnostic
 from .lookahead import Lookahead
 from .places import Open, Suspect, head, indent, is_first, line_ends_before
@@ -35,8 +35,17 @@ _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", 
 _BAD_TEXTS = {"BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
 # What a value can begin with where one may be missing its `=`.
 _VALUES = {"NUMBER", "STRING", "TRUE", "FALSE", "COLON", "EQ", "BAD_CHAR", *_BAD_TEXTS}
+# What the grammar may take for the beginning of a value, and where a brace is surely none.
+_AMBIGUOUS = {"LBRACE", "RUN", "OUT", "SECRET"}
+_BEFORE_BLOCK = {"IF", "MAX", "UNTIL"}
+_NODES = {"STEP", "FOREACH", "IF", "REPEAT"}
+_OF_STEP = {"IN", "OUT", "RUN", "CALL", "AFTER", "ENV", "ON", "MAIN"}
+# How far a habit may reach.
+_AHEAD = 12
 # Words that open a line wherever they stand.
 _LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
+# Lines that stand in the flow and in none of its blocks.
+_OF_FLOW = {"PARAM", "SECRET", "SCHEDULE", "DEFAULTS", "FINALLY"}
 
 
 @dataclass(slots=True)
@@ -75,6 +84,8 @@ class _Run:
     _repairs: int = 0
     _open: list[Open] = field(default_factory=list)
     _suspect: Suspect | None = None
+    # Closing brackets to be passed over, each with the kind that is meant by it, if any.
+    _owed: dict[str, str] = field(default_factory=dict)
     # Words of the language that were given as names: said once, not at every use.
     _misnamed: set[str] = field(default_factory=set)
     # A string or a script without an end has swallowed braces: what is said about braces after it would be wrong.
@@ -126,6 +137,10 @@ class _Run:
             return
         if token.type in _BAD_TEXTS:
             self._bad_text(token)
+        if token.type in _AMBIGUOUS and self._premature(token):
+            return
+        if token.type == "NAME" and token in habits.EARLY and self._habit(token):
+            return
         try:
             self._state.feed_token(token)
         except UnexpectedToken:
@@ -133,15 +148,45 @@ class _Run:
             return
         self._shifted(token)
 
+    def _premature(self, token: Token) -> bool:
+        """Answer what could begin a value to the grammar, and begins something else to the reader."""
+        last = self._last
+        if last is None:
+            return False
+        if token.type != "LBRACE":
+            # `in x =` and on the next line `run [ … ]`
+            in_value = self._look.welcome(self._state.state_stack, token.type, "DOT")
+            if not in_value or not is_first(self.source, token) or self._following(1) == ["DOT"]:
+                return False
+            self._repair(token)
+            return True
+        following = self._following()
+        begins_block = bool(following) and following[0] in _NODES
+        if last.type in _BEFORE_BLOCK:
+            begins_block = following not in (["NAME", "EQUAL"], ["STRING", "EQUAL"])
+        if not begins_block or not self._look.welcome(self._state.state_stack, "BAD_CHAR", "LBRACE"):
+            return False
+        what = "a whole number" if last.type == "MAX" else "a condition"
+        in_braces = last.type == "UNTIL" and bool(following) and following[0] in ("NAME", "NOT", "LPAR")
+        help_ = ("conditions stand without braces",) if in_braces else ()
+        self._report(faults.unexpected(what, "`{`", span(token), help_), token)
+        if in_braces:
+            self._owed["RBRACE"] = "RPAR"
+            self._feed(_made("LPAR", token, "("))
+            return True
+        self._feed(_made("BAD_CHAR", token))
+        return False
+
     def _shifted(self, token: Token) -> None:
         if token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
             self._edition(token)
         size = len(self._state.state_stack)
         base = self._open[-1].base if self._open else 0
         if token.type == "LBRACE":
-            if not self._look.welcome(self._state.state_stack, "STRING"):  # no object's brace
-                base = size
-            self._open.append(Open(token, head(self.source, self._last or token), indent(self.source, token), base))
+            is_block = not self._look.knows(self._state.state_stack, "STRING")
+            base = size if is_block else base
+            words_ = head(self.source, self._last or token)
+            self._open.append(Open(token, words_, indent(self.source, token), is_block, base))
         elif token.type == "RBRACE" and self._open:
             opened = self._open.pop()
             if self._suspect is None and is_first(self.source, token) and indent(self.source, token) != opened.indent:
@@ -189,9 +234,7 @@ class _Run:
     def _repair(self, token: Token) -> None:
         if self._finished():
             self._after_flow(token)
-        if self._respell(token):
-            return
-        if self._own_input(token) or self._as_name(token) or self._type_first(token) or self._typed_input(token):
+        if self._close_owed(token) or self._habit(token) or self._respell(token) or self._as_name(token):
             return
         missing_value = self._missing_value(token)
         report = missing_value or self._unexpected(token)
@@ -202,16 +245,48 @@ class _Run:
         self._report(report, token)
         self._skip(token)
 
-    def _own_input(self, token: Token) -> bool:
-        """Read `in.x`, formed like `out.x`, as `x`."""
-        if token.type != "IN" or self._following() != ["DOT", "NAME"]:
+    def _close_owed(self, token: Token) -> bool:
+        """Pass over the closing bracket of an opening one that was passed over."""
+        meant = self._owed.pop(token.type, None)
+        if meant and self._look.welcome(self._state.state_stack, meant):
+            self._feed(_made(meant, token))
+        return meant is not None
+
+    def _habit(self, token: Token) -> bool:
+        """Take what was written for what was meant by it elsewhere."""
+        if self._last is None:
             return False
-        if not self._look.welcome(self._state.state_stack, "NAME"):
-            return False
-        help_ = (f"the name of an input stands for itself: write `{self._ahead[1]}`",)
-        self._report(faults.unexpected("a value", "`in`", span(token), help_), token)
-        self._next()
-        return True
+        self._following(_AHEAD)
+        states = self._state.state_stack
+        for habit in habits.readings(self._before_last, self._last, token, tuple(self._ahead)):
+            rest = [token, *self._ahead][habit.taken : habit.taken + 1]
+            kinds = [word.type if isinstance(word, Token) else word[0] for word in habit.meant]
+            kept = states[: len(states) - habit.back]
+            if not self._look.welcome(kept, *kinds, *(item.type for item in rest)):
+                continue
+            if habit.diagnostic and habit.diagnostic.code == "F0124" and not self._in_condition():
+                continue
+            if not habit.silent:
+                self._report(habit.diagnostic or self._unexpected(token), token)
+            self.damaged = self.damaged or habit.lost
+            if habit.back:
+                self._cut(len(kept))
+            for _ in range(habit.taken - 1):
+                self._next()
+            for word in habit.meant:
+                self._feed(word if isinstance(word, Token) else _made(word[0], token, word[1]))
+            if habit.owed:
+                self._owed[habit.owed] = ""
+            if not habit.taken:
+                self._take(token)
+            return True
+        return False
+
+    def _in_condition(self) -> bool:
+        for value in reversed(self._state.value_stack):
+            if isinstance(value, Token) and value.type in ("IF", "UNTIL", "EQUAL", "LBRACE"):
+                return value.type in ("IF", "UNTIL")
+        return False
 
     def _as_name(self, token: Token) -> bool:
         """Take a keyword or a number for the name that stands here; the builder complains about `1a`."""
@@ -220,39 +295,14 @@ class _Run:
             is_name = self._look.accepts(stack) <= {"NAME", "EACH"}
         else:
             is_name = token in tables.KEYWORDS and not line_ends_before(self.source, self._last, token)
+            if token.type in _AMBIGUOUS or self._following(1) == ["LBRACE"]:
+                is_name = is_name and not is_first(self.source, token)
         if not is_name or not self._look.welcome(stack, "NAME", *self._following(1)):
             return False
         if token.type != "NUMBER" and token not in self._misnamed:
             self._misnamed.add(str(token))
             self._report(faults.keyword_as_name(token, span(token)), token)
         self._feed(_made("NAME", token, str(token)))
-        return True
-
-    def _type_first(self, token: Token) -> bool:
-        """Read `out int count` as `out count: int`."""
-        last, before = self._last, self._before_last
-        if token.type != "NAME" or last is None or before is None or before.type not in ("OUT", "PARAM"):
-            return False
-        if last not in tables.TYPES or last.line != token.line:
-            return False
-        self._report(self._unexpected(token), token)
-        self._state.value_stack[-1] = token
-        self._feed(_made("COLON", token))
-        self._feed(last)
-        return True
-
-    def _typed_input(self, token: Token) -> bool:
-        """Read `in x: int = y` as `in x = y`."""
-        before = self._before_last
-        if token.type != "COLON" or before is None or before.type != "IN":
-            return False
-        self._report(self._unexpected(token), token)
-        while (following := self._peek()) is not None and following.type in ("NAME", "LSQB", "RSQB"):
-            if following.line != token.line:
-                break
-            self._next()
-        # Without a value it is unknown what the input was to be.
-        self.damaged = self.damaged or following is None or following.type != "EQUAL"
         return True
 
     def _respell(self, token: Token) -> bool:
@@ -300,12 +350,17 @@ class _Run:
                 if kind == "RBRACE" and self._open:
                     opened = self._open[-1]
                     if self._is_inside(token, opened):
-                        self._misplaced(token)
+                        self._misplaced(token, opened)
                         return True
+                    if token.type == "IF" and not is_first(self.source, token):
+                        continue
                     found = described(token)
                     report = faults.not_closed(span(opened.token), opened.opens, found, span(token), None)
                 self._report(report, token)
                 self.damaged = self.damaged or kind == "NAME"
+                if kind == "LBRACE" and not head(self.source, self._last or token).startswith(("`step", "`flow")):
+                    # Where the first brace is missing the second may be.
+                    self._swallowed = self.damaged = True
                 self._feed(_made(kind, token))
                 self._feed(token)
                 return True
@@ -320,14 +375,26 @@ class _Run:
         return token.type not in _VALUES or self._last not in tables.SETTINGS
 
     def _is_inside(self, token: Token, opened: Open) -> bool:
-        is_line = token.type in _LINES and is_first(self.source, token)
-        return is_line and len(indent(self.source, token)) > len(opened.indent)
+        """Whether a line that begins with this stands in a block by its place, though it does not belong there."""
+        of_flow = token.type in _OF_FLOW or (token.type == "NAME" and self._following(1) == ["EQUAL"])
+        is_line = of_flow or token.type in _LINES | _OF_STEP | {"IF", "UNTIL"}
+        if not opened.is_block or not is_line:
+            return False
+        if (of_flow or token.type == "UNTIL") and token.line == opened.token.line:
+            return True
+        return is_first(self.source, token) and len(indent(self.source, token)) > len(opened.indent)
 
-    def _misplaced(self, token: Token) -> None:
-        """`param` or `step` among the lines of a step, by its indentation: pass over it."""
+    def _misplaced(self, token: Token, opened: Open) -> None:
+        """`param` or `step` among the lines of a step, by its place: pass over it."""
         accepts = self._look.accepts(self._state.state_stack)
-        help_ = (f"`{token}` stands in the flow, not in a step",)
-        self._report(faults.unexpected(expected(accepts), described(token), span(token), help_), token)
+        whole = "step" if token.type in _OF_STEP else "flow"
+        help_ = f"`{token}` stands in the {whole}, not in {opened.opens}"
+        if token.type == "NAME":
+            help_ = f"settings stand in a step, in `defaults` or in the flow, not in {opened.opens}"
+        report = faults.unexpected(expected(accepts), described(token), span(token), (help_,))
+        if token.type == "UNTIL":
+            report = faults.bound_misplaced("until", span(token))
+        self._report(report, token)
         self._skip(self._next())
 
     def _drop(self, token: Token, report: Diagnostic) -> bool:
@@ -356,8 +423,10 @@ class _Run:
 
     def _opens_line(self, token: Token) -> bool:
         following = "".join(self._following(1))
-        if token.type in ("IN", "IF", "ON", "MAIN"):
+        if token.type in ("IN", "ON", "MAIN"):
             return is_first(self.source, token) or following in ("LBRACE", "NAME")
+        if token.type == "IF":
+            return is_first(self.source, token)
         if token.type in ("RUN", "OUT", "SECRET"):
             return following != "DOT"
         if token.type == "NAME":
@@ -369,16 +438,24 @@ class _Run:
 
         `but` is a depth of the stack that is not good enough.
         """
-        states, values = self._state.state_stack, self._state.value_stack
+        states = self._state.state_stack
         for size in range(len(states), 0, -1):
+            if kinds[0] in _AMBIGUOUS and self._look.welcome(states[:size], kinds[0], "DOT"):
+                continue  # it would be read as a value
+            if kinds[0] == "IN" and not self._look.welcome(states[:size], "OUT"):
+                continue  # it would be read as a part of `foreach`
             if size != but and self._look.welcome(states[:size], *kinds):
-                del states[size:]
-                del values[size - 1 :]
-                # Braces that were taken back are no longer open.
-                opened = sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
-                del self._open[opened:]
+                self._cut(size)
                 return True
         return False
+
+    def _cut(self, size: int) -> None:
+        """Take back what lies above this size of the stack."""
+        values = self._state.value_stack
+        del self._state.state_stack[size:], values[size - 1 :]
+        # Braces that were taken back are no longer open.
+        opened = sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
+        del self._open[opened:]
 
     def _finished(self) -> bool:
         return self._last is not None and self._last.type == "RBRACE" and not self._open
@@ -412,13 +489,15 @@ class _Run:
             is_item = self._is_item()
             if last.line != token.line and (is_first(self.source, last) or not is_item):
                 what = f"{expected(accepts)} after {described(last)}"
-                return faults.unexpected(what, described(token), span(last), hints.syntax(before, last, token))
+                return faults.unexpected(what, described(token), span(last), hints.syntax(before, last, token, accepts))
             if is_item and (last.line != token.line or token.type not in {"LPAR", "LBRACE", "STAR", *_VALUES}):
                 accepts = self._look.accepts(stack[:-1])
                 return faults.unexpected(
-                    expected(accepts), described(last), span(last), hints.syntax(None, before, last)
+                    expected(accepts), described(last), span(last), hints.syntax(None, before, last, accepts)
                 )
-        return faults.unexpected(expected(accepts), described(token), span(token), hints.syntax(before, last, token))
+        return faults.unexpected(
+            expected(accepts), described(token), span(token), hints.syntax(before, last, token, accepts)
+        )
 
     def _missing_value(self, token: Token) -> Diagnostic | None:
         """`cpu =` and on the next line `memory = 2GiB`: the parser has read `cpu = memory`."""
@@ -446,9 +525,15 @@ class _Run:
             raise _Stop
 
     def _reserved(self, token: Token) -> None:
+        # `repeat … { … } while condition`
+        is_end = str(token) == "while" and self._last is not None and self._last.line == token.line
+        is_end = is_end and self._look.welcome(self._state.state_stack, "UNTIL", *self._following(1))
         if token not in self._misnamed:
             self._misnamed.add(str(token))
-            self._report(faults.reserved_word(token, span(token)), token)
+            self._report(faults.reserved_word(token, span(token), hints.reserved(token, is_end=is_end)), token)
+        if is_end:
+            self._feed(_made("UNTIL", token, "until"))
+            return
         if self._look.welcome(self._state.state_stack, "NAME", *self._following()):
             self._feed(token)
             return
@@ -470,6 +555,12 @@ class _Run:
             self._swallowed = self.damaged = True
 
     def _bad_character(self, token: Token) -> None:
+        operators = habits.operators(token)
+        if operators and self._look.welcome(self._state.state_stack, *operators[0], *self._following(1)):
+            self._report(operators[1], token)
+            for kind in operators[0]:
+                self._feed(_made(kind, token, kind.lower()))
+            return
         following = self._peek()
         is_block = token.value == "/" and following is not None and following.type == "STAR"
         is_comment = is_block or token.startswith("//") or (token.startswith("--") and is_first(self.source, token))
