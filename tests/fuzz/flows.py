@@ -236,17 +236,22 @@ class FlowWriter:
         type_ = list_of(type_, stars)
         # As if it stood inside the loops, just outside the condition.
         loops = [place for place, region in enumerate(inner) if region.kind == "foreach"][:outer]
-        last = self.certain(type_, at + inner[: loops[-1] + 1] if loops else path, avoid=output.step)
+        inside = at + inner[: loops[-1] + 1] if loops else path
+        last = self.certain(type_, inside, avoid=output.step, loops={inner[place].id for place in loops})
         if last is None:
             return None
         tokens = ("either", "(", *reference(output, stars + each), ",", *last.tokens, ")", *_STAR * outer)
         return Value(list_of(type_, outer), tokens, last.reads | {output.step})
 
-    def certain(self, type_: str, path: Path, avoid: str = "") -> Value | None:
-        """Something of this type that is always present there."""
+    def certain(self, type_: str, path: Path, avoid: str = "", loops: set[str] | None = None) -> Value | None:
+        """Something of this type that is always present there, and not made by `avoid`.
+
+        What other steps make is made inside all of `loops` or outside all of them.
+        """
         found = [item for item in self.in_scope(path) if item.type == type_]
         for output in self.rng.sample(self.outputs, min(4, len(self.outputs))):
-            if output.step != avoid and is_certain(output, path):
+            among = {region.id for region in output.path} & loops if loops else None
+            if output.step != avoid and among in (None, set(), loops) and is_certain(output, path):
                 value = self.read(output, path)
                 if value and value.type == type_:
                     found.append(value)
@@ -333,6 +338,9 @@ class FlowWriter:
         if value is None or any(self.in_inner_loop(step, inner, path) for step in value.reads):
             return None
         first = self.certain(value.type, inner[:-1])
+        # The step that makes it may be in the loop, as seen from outside.
+        if first and any(self.steps[step][: len(inner)] == inner for step in first.reads):
+            return None
         if first is None:
             return None
         tokens = ("previous", "(", *value.tokens, ",", *first.tokens, ")")
