@@ -15,9 +15,6 @@ from flowc.dsl.suggest import closest, did_you_mean, listed
 
 from .values import JSON, PICKLE, Type
 
-# A ring of a thousand steps is told by some of them.
-_LONGEST_RING = 8
-
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
@@ -67,21 +64,6 @@ def name_taken(name: str, span: Span, kind: str, what: str, first: Span) -> Diag
 
 def declared_twice(what: str, name: str, span: Span, first: Span) -> Diagnostic:
     return _error("F0205", f"{what} `{name}` is given twice", span, "given again", (Label(first, "given here first"),))
-
-
-def cycle(steps: Sequence[str], causes: Sequence[Span]) -> Diagnostic:
-    """`steps[i]` waits for `steps[i + 1]` because of `causes[i]`, and the last one for the first."""
-    shown = [f"`{step}`" for step in (*steps, steps[0])]
-    if len(shown) > _LONGEST_RING:
-        shown = [*shown[: _LONGEST_RING - 2], "…", shown[-1]]
-    ring = " → ".join(shown)
-    message = f"`{steps[0]}` waits for itself" if len(steps) == 1 else f"these steps wait for each other: {ring}"
-    after = (*steps[1:], steps[0])
-    labels = tuple(Label(span, f"`{a}` waits for `{b}`") for a, b, span in zip(steps, after, causes, strict=True))
-    labels = labels[:_LONGEST_RING]
-    return _error(
-        "F0206", message, causes[0], labels[0].text, labels[1:], ("take one of these references out of the ring",)
-    )
 
 
 def not_an_input(
