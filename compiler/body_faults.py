@@ -10,6 +10,8 @@ from flowc.dsl.spans import Span
 from flowc.dsl.suggest import closest, listed
 from flowc.dsl.tables import FrameworkRow
 
+_FROM_FOLDER = "files are looked for from the folder of the flow file"
+
 # --- bodies -----------------------------------------------------------------------------------------------------------
 
 
@@ -77,26 +79,27 @@ def nodes_out_of_range(found: str, span: Span) -> Diagnostic:
     )
 
 
-def torchrun_program(span: Span, program: str | None) -> Diagnostic:
+def no_python_program(framework: str, span: Span, program: str | None) -> Diagnostic:
     hint = 'for example: run ["train.py", "--epochs", epochs]'
-    if program is not None and program.rpartition("/")[2].startswith(("python", "torchrun")):
-        hint = f"leave out {program!r}: torchrun starts Python itself"
+    if program is not None and program.rpartition("/")[2].startswith(("python", "torchrun", "deepspeed")):
+        hint = f"leave out {program!r}: {framework} starts Python itself"
     return _error(
         "F0507",
-        "under `torchrun` a command begins with a Python file or with `-m`",
+        f"under `{framework}` a command begins with a Python file or with `-m`",
         span,
         "no Python file",
         help=(hint,),
     )
 
 
-def torchrun_script(what: str, span: Span) -> Diagnostic:
+def no_shell(framework: str, span: Span) -> Diagnostic:
+    command = 'run ["python", "driver.py"]' if framework == "ray" else 'run ["train.py"]'
     return _error(
         "F0508",
-        f"`torchrun` cannot start {what}",
+        f"`{framework}` cannot start a shell script",
         span,
-        "torchrun starts a Python file or module",
-        help=('put the code into a file and write `run ["file.py"]`, or leave out `torchrun`',),
+        "needs a Python program",
+        help=(f"put the code into a Python file and write `{command}`, or write `run python`",),
     )
 
 
@@ -126,6 +129,74 @@ def not_a_program(what: str, span: Span) -> Diagnostic:
     return _error("F0512", f"a command begins with a program, not with {what}", span, "not a program")
 
 
+# --- gangs ------------------------------------------------------------------------------------------------------------
+
+
+def each_without_gang(name: str, step: str, span: Span, head: Span) -> Diagnostic:
+    return _error(
+        "F0513",
+        f"`out each {name}` needs a gang",
+        span,
+        "one value per node",
+        (Label(head, "this step is one process"),),
+        (f"write `out {name}` for one value, or `step {step} parallel(2) {{` for two nodes",),
+    )
+
+
+def each_under_ray(name: str, span: Span, block: Span) -> Diagnostic:
+    return _error(
+        "F0514",
+        f"under `ray` only node 0 runs the body, so there is no `{name}` of each node",
+        span,
+        "one value per node",
+        (Label(block, "the body is the driver of this cluster"),),
+        (f"write `out {name}` with a list as its type, and let the driver collect the values",),
+    )
+
+
+def config_missing(path: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    found = closest(path, known)
+    return _error(
+        "F0515",
+        f"there is no file `{path}`",
+        span,
+        "the configuration of DeepSpeed",
+        help=(f"did you mean `{found}`?",) if found else (_FROM_FOLDER,),
+    )
+
+
+def config_unreadable(path: str, reason: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0516",
+        f"`{path}` is no configuration of DeepSpeed: {reason}",
+        span,
+        "expected a JSON object in this file",
+        help=("DeepSpeed would end with this on every node",),
+    )
+
+
+def nothing_to_cache(step: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0517",
+        f"`{step}` has no outputs that could be reused",
+        span,
+        "nothing to keep",
+        help=("give the step an output, or leave out `cache`: without outputs a step is run for what it does",),
+    )
+
+
+def default_size(name: str, default: int, span: Span, declared: Span) -> Diagnostic:
+    return Diagnostic(
+        "F0518",
+        "warning",
+        f"the default of `{name}` is {default}, and a gang has from 1 to {tables.MOST_NODES:,} nodes",
+        span,
+        "fails unless the run is given another number",
+        (Label(declared, "the parameter"),),
+        ("choose another default, or none",),
+    )
+
+
 # --- functions to call ------------------------------------------------------------------------------------------------
 
 
@@ -142,13 +213,12 @@ def bad_target(text: str, span: Span) -> Diagnostic:
 def file_missing(path: str, span: Span, known: Iterable[str]) -> Diagnostic:
     stems = {file.removesuffix(".py"): file for file in known}
     found = stems.get(closest(path.removesuffix(".py"), stems) or "")
-    help_ = "files are looked for from the folder of the flow file"
     return _error(
         "F0521",
         f"there is no file `{path}`",
         span,
         "no such file",
-        help=(f"did you mean `{found}`?",) if found else (help_,),
+        help=(f"did you mean `{found}`?",) if found else (_FROM_FOLDER,),
     )
 
 
@@ -209,6 +279,27 @@ def positional_parameter(name: str, function: str, span: Span, place: str) -> Di
         span,
         "inputs are passed by name",
         help=(f"take the `/` out of its parameters in {place}",),
+    )
+
+
+def not_a_function(name: str, what: str, span: Span, place: str) -> Diagnostic:
+    """`what` is "a class" or "a value"."""
+    return _error(
+        "F0530",
+        f"`{name}` is {what}, not a function",
+        span,
+        "cannot be called as a step",
+        help=(f"write a function that makes use of it; `{name}` is in {place}",),
+    )
+
+
+def generator(function: str, span: Span, place: str) -> Diagnostic:
+    return _error(
+        "F0531",
+        f"`{function}` is a generator: it yields, and returns no outputs",
+        span,
+        "would never be run through",
+        help=(f"collect what it yields in a function that returns it; it is in {place}",),
     )
 
 

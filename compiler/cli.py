@@ -37,6 +37,7 @@ _CHECK = """\
 examples:
   flowc check digits.flow
   flowc check flows/*.flow --format json
+  flowc check digits.flow --explain-settings train
 """
 _FMT = """\
 examples:
@@ -115,6 +116,8 @@ def _drop_output() -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if options.explain_settings is not None:
+        return _explain_settings(options)
     from .driver import check_source
     from .inputs import Refused, read_source
 
@@ -137,6 +140,22 @@ def _check(options: argparse.Namespace) -> int:
             _show(diagnostics, source, options, sys.stdout)
     failed = any(item.severity == "error" for _, diagnostics in results for item in diagnostics)
     return code or (FAILED if failed else CLEAN)
+
+
+def _explain_settings(options: argparse.Namespace) -> int:
+    from .driver import check_source
+    from .explain_settings import explained
+    from .inputs import Refused, read_source
+
+    if len(options.files) > 1:
+        raise Refused("--explain-settings takes one flow file")
+    source = read_source(options.files[0])
+    checked = check_source(source, Path(options.files[0]).parent)
+    _show(checked.diagnostics, source, options, sys.stderr)
+    if checked.model is None:
+        return FAILED
+    _write(explained(checked.model, options.explain_settings, as_json=options.format == "json"))
+    return CLEAN
 
 
 def _fmt(options: argparse.Namespace) -> int:
@@ -230,11 +249,11 @@ def _write_documents(compiled: Compiled, output: Path) -> None:
 def _run(options: argparse.Namespace) -> int:
     from flowc.targets.local import RunOptions, run
 
-    from .driver import plan_source
+    from .driver import run_source
     from .inputs import check_store, read_params, read_source
 
     source = read_source(options.file)
-    planned = plan_source(source, Path(options.file).parent)
+    planned = run_source(source, Path(options.file).parent)
     _show(planned.diagnostics, source, options, sys.stderr)
     if planned.build is None or planned.bundle is None:
         return FAILED
@@ -332,6 +351,9 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", "find the mistakes in flow files", _CHECK)
     check.add_argument("files", nargs="+", metavar="FILE", help="a flow file")
     check.add_argument("--format", choices=("text", "json"), default="text", help="how to print what was found")
+    check.add_argument(
+        "--explain-settings", metavar="STEP", help="show each setting of this step, and where its value comes from"
+    )
 
     fmt = command("fmt", "lay flow files out in the one way", _FMT)
     fmt.add_argument("files", nargs="+", metavar="FILE", help="a flow file, or - for standard input")

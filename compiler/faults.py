@@ -15,9 +15,6 @@ from flowc.dsl.suggest import closest, did_you_mean, listed
 
 from .values import JSON, PICKLE, Type
 
-# A ring of a thousand steps is told by some of them.
-_LONGEST_RING = 8
-
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
@@ -48,14 +45,20 @@ def unknown_output(step: str, name: str, span: Span, declared: Span, known: Sequ
     )
 
 
-def name_taken(name: str, span: Span, what: str, first: Span) -> Diagnostic:
+def name_taken(name: str, span: Span, kind: str, what: str, first: Span) -> Diagnostic:
+    """A `kind` declared where a `what` has the name already."""
+    loops = kind == what == "loop variable"
     return _error(
         "F0204",
         f"the name `{name}` is taken",
         span,
         "declared again",
         (Label(first, f"the {what} of this name"),),
-        ("parameters, steps, secrets and loop variables share one set of names",),
+        (
+            "give each loop a variable of its own"
+            if loops
+            else "parameters, steps, secrets and loop variables share one set of names",
+        ),
     )
 
 
@@ -63,28 +66,16 @@ def declared_twice(what: str, name: str, span: Span, first: Span) -> Diagnostic:
     return _error("F0205", f"{what} `{name}` is given twice", span, "given again", (Label(first, "given here first"),))
 
 
-def cycle(steps: Sequence[str], causes: Sequence[Span]) -> Diagnostic:
-    """`steps[i]` waits for `steps[i + 1]` because of `causes[i]`, and the last one for the first."""
-    shown = [f"`{step}`" for step in (*steps, steps[0])]
-    if len(shown) > _LONGEST_RING:
-        shown = [*shown[: _LONGEST_RING - 2], "…", shown[-1]]
-    ring = " → ".join(shown)
-    message = f"`{steps[0]}` waits for itself" if len(steps) == 1 else f"these steps wait for each other: {ring}"
-    after = (*steps[1:], steps[0])
-    labels = tuple(Label(span, f"`{a}` waits for `{b}`") for a, b, span in zip(steps, after, causes, strict=True))
-    labels = labels[:_LONGEST_RING]
-    return _error(
-        "F0206", message, causes[0], labels[0].text, labels[1:], ("take one of these references out of the ring",)
-    )
-
-
 def not_an_input(
-    name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool, secret: bool = False
+    name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool, secret: str | None = None
 ) -> Diagnostic:
-    """A name in a body or its environment that no `in` declares; `param`: `in NAME` would do."""
+    """A name in a body or its environment that no `in` declares.
+
+    `param`: `in NAME` would do; `secret`: what to write if this was to be the secret of that name.
+    """
     found = None if secret else closest(name, inputs)
     if secret:
-        help_: tuple[str, ...] = (f"a secret is read in an `env` line: `env {name.upper()} = secret.{name}`",)
+        help_: tuple[str, ...] = (f"`{name}` is a secret: write `{secret}`",)
     elif param:
         help_ = (f"add the line `in {name}` to the step",)
     elif found:

@@ -1,9 +1,10 @@
 """Does the function that a step calls fit the step? The file is parsed, never imported.
 
 Takes a step with a `call` and the flow's folder; gives diagnostics: no such file, a syntax error in it, no such
-function, parameters that no `in` supplies, inputs that the function does not take, async functions. A module that does
-not lie in the folder is the image's business and is not looked at; a decorated function, a class or an imported name is
-there, but its parameters are its own affair.
+function, a class or a value in its place, parameters that no `in` supplies, inputs that the function does not take,
+async functions and generators. A module that does not lie in the folder is the image's business and is not looked at; a
+decorated function, an imported name or one that is the result of a call (`partial(…)`) is there, but its parameters are
+its own affair.
 """
 
 from __future__ import annotations
@@ -22,14 +23,19 @@ from flowc.dsl.suggest import closest
 from . import body_faults as faults
 from .model import Call, Step
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
 class _Module:
-    """What a file defines at its top level: functions by name, and names that it gets in other ways."""
+    """What a file defines at its top level: functions by name, what is none, and names that it gets in other ways.
+
+    `no_functions` has a word for what it is, and the line.
+    """
 
     functions: dict[str, _Function]
+    no_functions: dict[str, tuple[str, int]]
     others: frozenset[str]
     is_open: bool
 
@@ -55,6 +61,9 @@ class PythonFiles:
         function = module.functions.get(call.function)
         if function is not None:
             yield from _check_function(step, call, path, function)
+        elif call.function in module.no_functions:
+            what, line = module.no_functions[call.function]
+            yield faults.not_a_function(call.function, what, call.span, f"{path}, line {line}")
         elif call.function not in module.others and not module.is_open:
             yield faults.function_missing(path, call.function, call.span, tuple(module.functions))
 
@@ -63,17 +72,17 @@ class PythonFiles:
         pure = PurePosixPath(path)
         if pure.is_absolute() or os.path.normpath(pure).startswith(".."):
             return faults.path_leaves_folder(path, span)
-        if self._is_file(path):
+        if self.is_file(path):
             return None
-        return faults.file_missing(path, span, self._python_files())
+        return faults.file_missing(path, span, self.like("*.py"))
 
-    def _python_files(self) -> Iterator[str]:
+    def like(self, pattern: str) -> Iterator[str]:
         """Names to suggest: what lies in the folder and one level below it."""
-        for pattern in ("*.py", "*/*.py"):
-            for found in sorted(self.folder.glob(pattern))[:200]:
+        for each in (pattern, f"*/{pattern}"):
+            for found in sorted(self.folder.glob(each))[:200]:
                 yield found.relative_to(self.folder).as_posix()
 
-    def _is_file(self, path: str) -> bool:
+    def is_file(self, path: str) -> bool:
         # Path.is_file raises for a name that is too long, or in a folder that is closed.
         return os.path.isfile(self.folder / path)  # noqa: PTH113
 
@@ -82,7 +91,7 @@ class PythonFiles:
         if call.target.endswith(".py"):
             return call.target
         stem = call.target.replace(".", "/")
-        return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if self._is_file(path)), None)
+        return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if self.is_file(path)), None)
 
     def _module(self, path: str) -> _Module | tuple[int | None, str]:
         if path not in self._read:
@@ -108,6 +117,7 @@ def _parse(path: Path) -> _Module | tuple[int | None, str]:
     except (ValueError, RecursionError, MemoryError) as error:
         return None, str(error) or "cannot be parsed"
     functions: dict[str, _Function] = {}
+    no_functions: dict[str, tuple[str, int]] = {}
     others: set[str] = set()
     is_open = False
     for statement in _statements(tree.body):
@@ -118,13 +128,33 @@ def _parse(path: Path) -> _Module | tuple[int | None, str]:
             others |= names
             is_open = is_open or "*" in names
         elif isinstance(statement, ast.ClassDef):
-            others.add(statement.name)
+            no_functions[statement.name] = "a class", statement.lineno
         else:
-            others |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and _is_set(node)}
-    for name in others & functions.keys():
-        # Defined and assigned: which of the two it is only running can tell.
-        del functions[name]
-    return _Module(functions, frozenset(others), is_open or "__getattr__" in functions)
+            values = _values_of(statement)
+            no_functions |= dict.fromkeys(values, ("a value", statement.lineno))
+            names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and _is_set(node)}
+            others |= names.difference(values)
+    # Defined in two ways: which of them it is only running can tell.
+    twice = (functions.keys() & no_functions.keys()) | (others & (functions.keys() | no_functions.keys()))
+    others |= twice
+    for name in twice:
+        functions.pop(name, None)
+        no_functions.pop(name, None)
+    return _Module(functions, no_functions, frozenset(others), is_open or "__getattr__" in functions)
+
+
+# What is written out cannot be called; a name or the result of a call may be.
+_VALUES = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
+
+
+def _values_of(statement: ast.stmt) -> tuple[str, ...]:
+    """The names that a statement gives to something that is certainly no function."""
+    match statement:
+        case ast.Assign(targets=targets, value=value) if isinstance(value, _VALUES):
+            return tuple(target.id for target in targets if isinstance(target, ast.Name))
+        case ast.AnnAssign(target=ast.Name(id=name), value=value) if isinstance(value, _VALUES):
+            return (name,)
+    return ()
 
 
 def _is_set(name: ast.Name) -> bool:
@@ -152,7 +182,19 @@ def _check_function(step: Step, call: Call, path: str, function: _Function) -> I
     place = f"{path}, line {function.lineno}"
     if isinstance(function, ast.AsyncFunctionDef):
         yield faults.async_function(function.name, call.span, place)
+    elif any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in _own_nodes(function)):
+        yield faults.generator(function.name, call.span, place)
     yield from _check_parameters(step, call, function, place)
+
+
+def _own_nodes(function: _Function) -> Iterator[ast.AST]:
+    """What is in a function, but for what is in functions and classes inside it."""
+    left: list[ast.AST] = [*function.body]
+    while left:
+        node = left.pop()
+        yield node
+        if not isinstance(node, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            left += ast.iter_child_nodes(node)
 
 
 def _check_parameters(step: Step, call: Call, function: _Function, place: str) -> Iterator[Diagnostic]:

@@ -118,14 +118,7 @@ def reserved_word(word: str, span: Span, hints: Iterable[str] = ()) -> Diagnosti
     return _error("F0114", message, span, "not yet in the language", help=tuple(hints))
 
 
-def not_built(what: str, span: Span, hint: str | None = None) -> Diagnostic:
-    return _error(
-        "F0115",
-        f"{what} is part of the language, but this version of flowc does not build it yet",
-        span,
-        "not built yet",
-        help=(hint,) if hint else (),
-    )
+# F0115 said that a part of the language was not built yet; now all of it is.
 
 
 def unknown_edition(text: str, span: Span) -> Diagnostic:

@@ -1,16 +1,14 @@
-"""Feeding tokens to the LALR parser, and going on after a syntax error.
+"""recover: read on after a syntax error.
 
 Takes a Lark parser and a text; gives the tree (None when nothing could be saved), diagnostics, and whether lines were
-lost. An unexpected token is answered, in this order, by taking a keyword for the name it was meant as, by inserting one
-sign, by dropping one sign, and at last by skipping to a line from which the rest can be read (a keyword that opens a
-line, `name =`, or the closing brace), and taking back the parser's stack to where that line is welcome. A second error
-on the same line within three tokens is a consequence of the first and is not reported.
+lost. An unexpected token is answered, in this order, by reading it as people mean it who know other languages, by
+taking a keyword for the name it was meant as, by inserting one sign, by dropping one sign, and at last by skipping to a
+line from which the rest can be read (a keyword that opens a line, `name =`, or the closing brace), and taking back the
+parser's stack to where that line is welcome.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,25 +16,19 @@ from lark import Lark, Token, Tree, UnexpectedToken
 
 from . import faults, habits, hints, tables
 from .diagnostics import Diagnostic
+from .feed import AMBIGUOUS, Feed, Stop, made
 from .lookahead import Lookahead
-from .places import Open, Suspect, head, indent, is_first, line_ends_before
+from .places import Open, head, indent, is_first, line_ends_before
 from .spans import Source, Span
 from .suggest import closest
 from .tokens import END, described, expected, span, words
-
-# Blocks in blocks, and the parser's stack within the innermost block: lines and elements do not add to it, only what
-# stands inside something else does. Both together keep every pass that recurses far from Python's limit.
-_MOST_BLOCKS = 64
-_DEEPEST = 100
-_MOST_ERRORS = 50
 
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
 _BAD_TEXTS = {"BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
 # What a value can begin with where one may be missing its `=`.
 _VALUES = {"NUMBER", "STRING", "TRUE", "FALSE", "COLON", "EQ", "BAD_CHAR", *_BAD_TEXTS}
-# What the grammar may take for the beginning of a value, and where a brace is surely none.
-_AMBIGUOUS = {"LBRACE", "RUN", "OUT", "SECRET"}
+# Where a brace is surely no value.
 _BEFORE_BLOCK = {"IF", "MAX", "UNTIL"}
 _NODES = {"STEP", "FOREACH", "IF", "REPEAT"}
 _OF_STEP = {"IN", "OUT", "RUN", "CALL", "AFTER", "ENV", "ON", "MAIN"}
@@ -62,34 +54,12 @@ def parse_tokens(parser: Lark, source: Source) -> Parsed:
     return Parsed(tree, run.diagnostics, run.damaged)
 
 
-class _Stop(Exception):
-    """Nothing after this place is worth reading."""
-
-
 @dataclass(slots=True)
-class _Run:
-    parser: Lark
-    source: Source
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    damaged: bool = False
-    _state: Any = None
-    _look: Lookahead = field(default_factory=lambda: Lookahead(None))
-    _tokens: Iterator[Token] = field(default_factory=lambda: iter(()))
-    _ahead: deque[Token] = field(default_factory=deque)
-    _last: Token | None = None
-    _before_last: Token | None = None
-    _fed: int = 0
-    _error_line: int = 0
-    _errors: int = 0
-    _repairs: int = 0
-    _open: list[Open] = field(default_factory=list)
-    _suspect: Suspect | None = None
+class _Run(Feed):
     # Closing brackets to be passed over, each with the kind that is meant by it, if any.
     _owed: dict[str, str] = field(default_factory=dict)
     # Words of the language that were given as names: said once, not at every use.
     _misnamed: set[str] = field(default_factory=set)
-    # A string or a script without an end has swallowed braces: what is said about braces after it would be wrong.
-    _swallowed: bool = False
 
     def parse(self) -> Tree[Token] | None:
         interactive = self.parser.parse_interactive(self.source.text)
@@ -103,30 +73,11 @@ class _Run:
                 if token.type == END:
                     return self._end(token)
                 self._take(token)
-        except _Stop:
+        except Stop:
             self.damaged = True
             return None
 
     # --- reading ------------------------------------------------------------------------------------------------------
-
-    def _next(self) -> Token:
-        if self._ahead:
-            return self._ahead.popleft()
-        token = next(self._tokens, None)
-        if token is not None:
-            return token
-        at = len(self.source.text.rstrip())
-        return Token(END, "", at, line=self.source.position(at).line, end_pos=at)
-
-    def _peek(self) -> Token | None:
-        self._following()
-        return self._ahead[0] if self._ahead else None
-
-    def _following(self, count: int = 2) -> list[str]:
-        """The kinds of the next tokens, fewer at the end of the file."""
-        while len(self._ahead) < count and (token := next(self._tokens, None)) is not None:
-            self._ahead.append(token)
-        return [token.type for token, _ in zip(self._ahead, range(count), strict=False)]
 
     def _take(self, token: Token) -> None:
         if token.type == "NAME" and token in tables.RESERVED:
@@ -137,7 +88,7 @@ class _Run:
             return
         if token.type in _BAD_TEXTS:
             self._bad_text(token)
-        if token.type in _AMBIGUOUS and self._premature(token):
+        if token.type in AMBIGUOUS and self._premature(token):
             return
         if token.type == "NAME" and token in habits.EARLY and self._habit(token):
             return
@@ -172,34 +123,10 @@ class _Run:
         self._report(faults.unexpected(what, "`{`", span(token), help_), token)
         if in_braces:
             self._owed["RBRACE"] = "RPAR"
-            self._feed(_made("LPAR", token, "("))
+            self._feed(made("LPAR", token, "("))
             return True
-        self._feed(_made("BAD_CHAR", token))
+        self._feed(made("BAD_CHAR", token))
         return False
-
-    def _shifted(self, token: Token) -> None:
-        if token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
-            self._edition(token)
-        size = len(self._state.state_stack)
-        base = self._open[-1].base if self._open else 0
-        if token.type == "LBRACE":
-            is_block = not self._look.knows(self._state.state_stack, "STRING")
-            base = size if is_block else base
-            words_ = head(self.source, self._last or token)
-            self._open.append(Open(token, words_, indent(self.source, token), is_block, base))
-        elif token.type == "RBRACE" and self._open:
-            opened = self._open.pop()
-            if self._suspect is None and is_first(self.source, token) and indent(self.source, token) != opened.indent:
-                self._suspect = Suspect(opened, token)
-        if size - base > _DEEPEST or (size == base and len(self._open) > _MOST_BLOCKS):
-            self.diagnostics.append(faults.too_deep(span(token)))
-            raise _Stop
-        self._fed += 1
-        self._before_last, self._last = self._last, token
-
-    def _feed(self, token: Token) -> None:
-        self._state.feed_token(token)
-        self._shifted(token)
 
     def _end(self, token: Token) -> Tree[Token] | None:
         if not self._look.welcome(self._state.state_stack, END):
@@ -214,20 +141,6 @@ class _Run:
             else:
                 self._report(self._unexpected(token), token)
         return self._close(token)
-
-    def _close(self, token: Token) -> Tree[Token] | None:
-        """The tree of what was read, with closing braces added."""
-        useless = 0
-        while not self._look.welcome(self._state.state_stack, END):
-            self.damaged = True
-            if not self._unwind("RBRACE", but=useless):
-                return None
-            # A brace that is taken back at once (`[{` has no end in `}`) must not be tried again.
-            useless = len(self._state.state_stack)
-            self._state.feed_token(_made("RBRACE", token))
-        tree = self._state.feed_token(_made(END, token), True)
-        assert isinstance(tree, Tree)
-        return tree
 
     # --- repairing ----------------------------------------------------------------------------------------------------
 
@@ -249,7 +162,7 @@ class _Run:
         """Pass over the closing bracket of an opening one that was passed over."""
         meant = self._owed.pop(token.type, None)
         if meant and self._look.welcome(self._state.state_stack, meant):
-            self._feed(_made(meant, token))
+            self._feed(made(meant, token))
         return meant is not None
 
     def _habit(self, token: Token) -> bool:
@@ -274,18 +187,12 @@ class _Run:
             for _ in range(habit.taken - 1):
                 self._next()
             for word in habit.meant:
-                self._feed(word if isinstance(word, Token) else _made(word[0], token, word[1]))
+                self._feed(word if isinstance(word, Token) else made(word[0], token, word[1]))
             if habit.owed:
                 self._owed[habit.owed] = ""
             if not habit.taken:
                 self._take(token)
             return True
-        return False
-
-    def _in_condition(self) -> bool:
-        for value in reversed(self._state.value_stack):
-            if isinstance(value, Token) and value.type in ("IF", "UNTIL", "EQUAL", "LBRACE"):
-                return value.type in ("IF", "UNTIL")
         return False
 
     def _as_name(self, token: Token) -> bool:
@@ -295,14 +202,14 @@ class _Run:
             is_name = self._look.accepts(stack) <= {"NAME", "EACH"}
         else:
             is_name = token in tables.KEYWORDS and not line_ends_before(self.source, self._last, token)
-            if token.type in _AMBIGUOUS or self._following(1) == ["LBRACE"]:
+            if token.type in AMBIGUOUS or self._following(1) == ["LBRACE"]:
                 is_name = is_name and not is_first(self.source, token)
         if not is_name or not self._look.welcome(stack, "NAME", *self._following(1)):
             return False
         if token.type != "NUMBER" and token not in self._misnamed:
             self._misnamed.add(str(token))
             self._report(faults.keyword_as_name(token, span(token)), token)
-        self._feed(_made("NAME", token, str(token)))
+        self._feed(made("NAME", token, str(token)))
         return True
 
     def _respell(self, token: Token) -> bool:
@@ -310,7 +217,7 @@ class _Run:
         stack, last = self._state.state_stack, self._last
         if token.type == "NAME" and (found := self._look.keyword_like(token, stack, self._following())):
             self._misspelt(token, found)
-            self._feed(_made(found.upper(), token, found))
+            self._feed(made(found.upper(), token, found))
             return True
         if last is None or last.type != "NAME" or not self._is_item():
             return False
@@ -318,7 +225,7 @@ class _Run:
             language = closest(last.removeprefix("run"), tables.SCRIPT_LANGUAGES) or tables.SCRIPT_LANGUAGES[0]
             help_ = f"write `run {language} '''…'''`"
             self._report(faults.unexpected("`run`", f"{described(last)} and a script", span(last), (help_,)), last)
-            meant = [_made("RUN", last, "run"), _made("NAME", last, language)]
+            meant = [made("RUN", last, "run"), made("NAME", last, language)]
         else:
             found = self._look.keyword_like(last, stack[:-1], [token.type, *self._following(1)])
             if found is None and token.type == "LSQB" and self._look.welcome(stack[:-1], "RUN", token.type):
@@ -326,7 +233,7 @@ class _Run:
             if found is None:
                 return False
             self._misspelt(last, found)
-            meant = [_made(found.upper(), last, found)]
+            meant = [made(found.upper(), last, found)]
         del stack[-1], self._state.value_stack[-1]
         for word in meant:
             self._state.feed_token(word)
@@ -335,11 +242,6 @@ class _Run:
 
     def _misspelt(self, word: Token, found: str) -> None:
         self._report(faults.keyword_misspelt(word, span(word), found), word)
-
-    def _is_item(self) -> bool:
-        """Whether the word just read stands where a line of a step or of the flow may begin."""
-        stack, accepts = self._state.state_stack, self._look.accepts
-        return accepts(stack) <= {"EQUAL", "LBRACE"} and accepts(stack[:-1]) > {"NAME", "RBRACE"}
 
     def _insert(self, token: Token, ahead: int, report: Diagnostic) -> bool:
         following = self._following(ahead)
@@ -361,7 +263,7 @@ class _Run:
                 if kind == "LBRACE" and not head(self.source, self._last or token).startswith(("`step", "`flow")):
                     # Where the first brace is missing the second may be.
                     self._swallowed = self.damaged = True
-                self._feed(_made(kind, token))
+                self._feed(made(kind, token))
                 self._feed(token)
                 return True
         return False
@@ -419,7 +321,7 @@ class _Run:
                 depth -= 1
             token = self._next()
         # An end of the file within what was skipped is a consequence.
-        raise _Stop
+        raise Stop
 
     def _opens_line(self, token: Token) -> bool:
         following = "".join(self._following(1))
@@ -433,51 +335,7 @@ class _Run:
             return following in ("EQUAL", "LBRACE") and is_first(self.source, token)
         return token.type in _LINES or token.type == "RBRACE"
 
-    def _unwind(self, *kinds: str, but: int = 0) -> bool:
-        """Take the parser back to the nearest state in which these tokens are welcome; False leaves it as it is.
-
-        `but` is a depth of the stack that is not good enough.
-        """
-        states = self._state.state_stack
-        for size in range(len(states), 0, -1):
-            if kinds[0] in _AMBIGUOUS and self._look.welcome(states[:size], kinds[0], "DOT"):
-                continue  # it would be read as a value
-            if kinds[0] == "IN" and not self._look.welcome(states[:size], "OUT"):
-                continue  # it would be read as a part of `foreach`
-            if size != but and self._look.welcome(states[:size], *kinds):
-                self._cut(size)
-                return True
-        return False
-
-    def _cut(self, size: int) -> None:
-        """Take back what lies above this size of the stack."""
-        values = self._state.value_stack
-        del self._state.state_stack[size:], values[size - 1 :]
-        # Braces that were taken back are no longer open.
-        opened = sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
-        del self._open[opened:]
-
-    def _finished(self) -> bool:
-        return self._last is not None and self._last.type == "RBRACE" and not self._open
-
     # --- reporting ----------------------------------------------------------------------------------------------------
-
-    def _report(self, diagnostic: Diagnostic, token: Token) -> None:
-        about_braces = diagnostic.code in ("F0102", "F0103")
-        # A word may be complained about only when the next line shows that it begins nothing.
-        start = token.start_pos if about_braces or diagnostic.span is None else diagnostic.span.start
-        line = self.source.position(start or 0).line
-        after_bad_text = self._last is not None and self._last.type in ("BAD_STRING", "BAD_RAW")
-        if after_bad_text or (about_braces and self._swallowed):
-            pass  # it has swallowed what is missing here
-        elif line != self._error_line or self._fed >= 3:
-            self.diagnostics.append(diagnostic)
-            self._errors += 1
-        self._error_line, self._fed = line, 0
-        self._repairs += 1
-        if self._errors >= _MOST_ERRORS or self._repairs >= 10 * _MOST_ERRORS:
-            self.diagnostics.append(faults.too_many_errors(span(token)))
-            raise _Stop
 
     def _unexpected(self, token: Token) -> Diagnostic:
         if self._last is None:
@@ -516,13 +374,7 @@ class _Run:
         assert self._last is not None
         second = token.type == "FLOW"
         self._report(faults.text_after_flow(described(token), span(token), span(self._last), second=second), token)
-        raise _Stop
-
-    def _edition(self, token: Token) -> None:
-        if token != str(tables.EDITION):
-            # What else is odd may be good in that edition.
-            self.diagnostics = [faults.unknown_edition(str(token), span(token))]
-            raise _Stop
+        raise Stop
 
     def _reserved(self, token: Token) -> None:
         # `repeat … { … } while condition`
@@ -532,7 +384,7 @@ class _Run:
             self._misnamed.add(str(token))
             self._report(faults.reserved_word(token, span(token), hints.reserved(token, is_end=is_end)), token)
         if is_end:
-            self._feed(_made("UNTIL", token, "until"))
+            self._feed(made("UNTIL", token, "until"))
             return
         if self._look.welcome(self._state.state_stack, "NAME", *self._following()):
             self._feed(token)
@@ -559,7 +411,7 @@ class _Run:
         if operators and self._look.welcome(self._state.state_stack, *operators[0], *self._following(1)):
             self._report(operators[1], token)
             for kind in operators[0]:
-                self._feed(_made(kind, token, kind.lower()))
+                self._feed(made(kind, token, kind.lower()))
             return
         following = self._peek()
         is_block = token.value == "/" and following is not None and following.type == "STAR"
@@ -581,9 +433,3 @@ class _Run:
             return
         if self._look.welcome(stack, "BAD_CHAR", *kinds):
             self._feed(token)
-
-
-def _made(kind: str, at: Token, text: str = "") -> Token:
-    """A token that nobody wrote."""
-    end = at.end_pos if text else at.start_pos
-    return Token(kind, text, at.start_pos, at.line, at.column, at.line, at.column, end)
