@@ -1,127 +1,136 @@
-"""What holds for every program: generated ones, not chosen ones."""
+"""What holds for every program: generated ones, not chosen ones.
+
+`tests/fuzz/flows.py` writes whole programs without mistakes, from the manual alone; what the compiler says of them and
+makes of them is compared with what their writer knows.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import subprocess
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowc.compiler.driver import check_source
 from flowc.compiler.lower import lower
-from flowc.compiler.model import Model
+from flowc.dsl.format import format_source
 from flowc.dsl.parse import parse
 from flowc.dsl.spans import Source
-from flowc.dsl.tables import KEYWORDS, RESERVED
 from flowc.runtime import plan as plans
+from tests.fuzz import laws
+from tests.fuzz.flows import flow
+from tests.fuzz.programs import written
+from tests.fuzz.tree import Program, renamed, shuffled
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 
 TOKENS = ["flow", "step", "in", "out", "run", "env", "after", "x", '"a"', "3", "'''", "#", "-", "\n"]
-TOKENS += ["{", "}", "[", "]", "(", ")", ".", "=", ",", ":"]
+TOKENS += [
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    ".",
+    "=",
+    ",",
+    ":",
+    "foreach",
+    "if",
+    "else",
+    "repeat",
+    "until",
+    "either",
+    "[*]",
+]
 
-quick = settings(max_examples=60, deadline=None)
-
-
-@dataclass(frozen=True)
-class Program:
-    """Step names and, for each step, the earlier ones that it reads from and waits for; `order` is that of the file."""
-
-    names: tuple[str, ...]
-    reads: tuple[frozenset[int], ...]
-    waits: tuple[frozenset[int], ...]
-    order: tuple[int, ...]
-    values: tuple[str, ...]
-
-    def text(self, names: tuple[str, ...] | None = None) -> str:
-        names = names or self.names
-        steps = [self._step(index, names) for index in self.order]
-        return "flow generated {\n" + "".join(steps) + "}\n"
-
-    def _step(self, index: int, names: tuple[str, ...]) -> str:
-        lines = [f"    in x{other} = {names[other]}.value" for other in sorted(self.reads[index])]
-        lines += [f"    after {names[other]}" for other in sorted(self.waits[index])]
-        lines += [f"    in own = {self.values[index]}", "    out value: string"]
-        arguments = ['"program"', "own", "out.value", *(f"x{other}" for other in sorted(self.reads[index]))]
-        return "\n".join([f"  step {names[index]} {{", *lines, f"    run [{', '.join(arguments)}]", "  }\n"])
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+randoms = st.integers(0, 2**32).map(random.Random)
+programs = randoms.map(flow)
 
 
-identifiers = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(
-    lambda name: name not in KEYWORDS | RESERVED | {"own", "value"}
-)
-literals = st.one_of(
-    st.integers(-(2**63), 2**63 - 1).map(str),
-    st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.booleans().map(lambda value: str(value).lower()),
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=12).map(
-        lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
-    ),
-)
-
-
-@st.composite
-def programs(draw: st.DrawFn) -> Program:
-    count = draw(st.integers(1, 6))
-    names = tuple(draw(st.lists(identifiers, min_size=count, max_size=count, unique=True)))
-
-    def earlier(index: int) -> frozenset[int]:
-        return frozenset(draw(st.sets(st.integers(0, index - 1)))) if index else frozenset()
-
-    reads = tuple(earlier(index) for index in range(count))
-    waits = tuple(earlier(index) for index in range(count))
-    order = tuple(draw(st.permutations(range(count))))
-    return Program(names, reads, waits, order, tuple(draw(literals) for _ in range(count)))
-
-
-def model_of(text: str) -> Model:
-    checked = check_source(Source("generated.flow", text), HERE)
-    assert checked.diagnostics == ()
-    assert checked.model is not None
-    return checked.model
+# --- the text ---------------------------------------------------------------------------------------------------------
 
 
 @quick
-@given(programs())
-def test_a_generated_program_is_good_and_every_reference_is_an_edge(program: Program) -> None:
-    model = model_of(program.text())
-    expected = {
-        (program.names[other], program.names[index])
-        for index in range(len(program.names))
-        for other in program.reads[index] | program.waits[index]
-    }
-    assert set(model.graph.edges) == expected
-    assert {(source, step.name) for step in lower(model).steps for source in step.needs} == expected
+@given(programs, randoms)
+def test_a_program_without_mistakes_parses(program: Program, rng: random.Random) -> None:
+    neat, odd = program.text(), written(program.tokens(), rng).text
+    file, diagnostics = parse(Source("a.flow", neat))
+    assert diagnostics == ()
+    assert file is not None
+    other, diagnostics = parse(Source("a.flow", odd))
+    assert diagnostics == ()
+    assert other is not None
 
 
 @quick
-@given(programs(), st.data())
-def test_renaming_steps_changes_nothing_but_names(program: Program, data: st.DataObject) -> None:
-    count = len(program.names)
-    others = tuple(data.draw(st.lists(identifiers, min_size=count, max_size=count, unique=True)))
-    forward = dict(zip(program.names, others, strict=True))
+@given(programs, randoms)
+def test_formatting_changes_nothing_that_is_meant(program: Program, rng: random.Random) -> None:
+    text = written(program.tokens(), rng).text
+    formatted, diagnostics = format_source(Source("a.flow", text))
+    assert formatted is not None
+    assert diagnostics == ()
+    assert format_source(Source("a.flow", formatted)) == (formatted, ())
+    assert laws.bare(parse(Source("a.flow", formatted))) == laws.bare(parse(Source("a.flow", text)))
+    assert laws.unordered(laws.plan_of(program, formatted)) == laws.unordered(laws.plan_of(program, text))
 
-    def renamed(item: plans.Input) -> plans.Input:
-        source = item.source
-        if not isinstance(source, plans.FromStep):
-            return item
-        return replace(item, source=replace(source, step=forward[source.step]))
 
-    before, after = lower(model_of(program.text())), lower(model_of(program.text(others)))
-    steps = (
-        replace(
-            step,
-            name=forward[step.name],
-            inputs=tuple(map(renamed, step.inputs)),
-            needs=tuple(forward[name] for name in step.needs),
-        )
-        for step in before.steps
-    )
-    assert replace(before, steps=tuple(steps)) == after
+# --- the model and the plan -------------------------------------------------------------------------------------------
+
+
+@quick
+@given(programs)
+def test_a_program_without_mistakes_has_a_plan(program: Program) -> None:
+    plan = laws.plan_of(program)
+    assert plans.load(plans.dump(plan)) == plan
+    assert {step.name for step in plan.steps} == {program.names[mark] for mark in (*program.steps, *program.finals)}
+
+
+@quick
+@given(programs)
+def test_every_reference_is_an_edge_and_nothing_else_is(program: Program) -> None:
+    model = laws.model_of(program)
+    assert {(edge.source, edge.target) for edge in model.edges} == laws.expected_edges(program, model)
+
+
+@quick
+@given(programs)
+def test_every_edge_survives_lowering(program: Program) -> None:
+    model = laws.model_of(program)
+    expected = laws.expected_edges(program, model)
+    for nodes in laws.regions(lower(model)):
+        waits = laws.closure({node.name: node.needs for node in nodes})
+        own = {node.name for node in nodes}
+        assert {edge for edge in expected if edge[1] in own} <= waits
+        # What is not written waits for nothing, unless a decision stands between.
+        named = {node.name: [edge[0] for edge in expected if edge[1] == node.name] for node in nodes}
+        decisions = {node.name for node in nodes if isinstance(node, plans.Decision)}
+        assert {edge for edge in waits if not decisions & set(edge)} == laws.closure(named)
+
+
+@quick
+@given(programs, randoms, st.sampled_from(["s", "p", "v", "spviof"]))
+def test_renaming_changes_nothing_but_names(program: Program, rng: random.Random, kinds: str) -> None:
+    other, names = renamed(program, kinds, rng)
+    before, after = laws.model_of(program), laws.model_of(other)
+    assert json.loads(plans.dump(lower(after))) == laws.exchanged(lower(before), names, before, after)
+
+
+@quick
+@given(programs, randoms)
+def test_the_order_of_declarations_means_nothing(program: Program, rng: random.Random) -> None:
+    assert laws.unordered(laws.plan_of(shuffled(program, rng))) == laws.unordered(laws.plan_of(program))
+
+
+# --- whatever the text ------------------------------------------------------------------------------------------------
 
 
 @quick
@@ -138,26 +147,44 @@ def test_any_text_is_answered(text: str) -> None:
 @quick
 @given(st.lists(st.sampled_from(TOKENS), max_size=60))
 def test_any_tokens_are_answered(tokens: list[str]) -> None:
-    checked = check_source(Source("any.flow", " ".join(["flow f {", *tokens])), HERE)
-    assert checked.model is not None or checked.diagnostics
+    found = check_source(Source("any.flow", " ".join(["flow f {", *tokens])), HERE)
+    assert found.model is not None or found.diagnostics
+
+
+# --- the same everywhere ----------------------------------------------------------------------------------------------
+
+_SCRIPT = """
+import random, sys
+from pathlib import Path
+from flowc.compiler.driver import check_source, compile_source
+from flowc.compiler.lower import lower
+from flowc.compiler.render import text
+from flowc.dsl.spans import Source
+from flowc.runtime import plan
+from tests.fuzz import laws
+from tests.fuzz.flows import flow
+from tests.fuzz.mutations import mutate
+
+def show(name, checked, source):
+    print(name, text.render(checked.diagnostics, source), plan.dump(lower(checked.model)) if checked.model else "")
+
+for path in sorted(Path("tests/samples").glob("*/*/flow.flow")):
+    source = Source("flow.flow", path.read_text())
+    show(path, check_source(source, path.parent), source)
+    for target in ("argo", "sfn"):
+        done = compile_source(source, path.parent, target, "s3://some-bucket/prefix")
+        print(path, target, text.render(done.diagnostics, source), *(file.text for file in done.files))
+for seed in range(60):
+    program = flow(random.Random(seed))
+    for words in (program.text(), mutate(program.text(), random.Random(seed))):
+        show(seed, laws.checked(program, words), Source("generated.flow", words))
+"""
 
 
 def test_compiling_depends_on_nothing_but_the_program() -> None:
-    script = (
-        "import sys, hashlib\n"
-        "from pathlib import Path\n"
-        "from flowc.compiler.driver import compile_source\n"
-        "from flowc.compiler.render import text\n"
-        "from flowc.dsl.spans import Source\n"
-        "for path in sorted(Path('tests/samples').glob('*/*/flow.flow')):\n"
-        "    source = Source('flow.flow', path.read_text())\n"
-        "    for target in ('argo', 'sfn'):\n"
-        "        done = compile_source(source, path.parent, target, 's3://some-bucket/prefix')\n"
-        "        print(path, target, text.render(done.diagnostics, source), *(file.text for file in done.files))\n"
-    )
     outputs = set()
     for seed in ("0", "1"):
         env = os.environ | {"PYTHONHASHSEED": seed}
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, check=True)
+        done = subprocess.run([sys.executable, "-c", _SCRIPT], cwd=ROOT, env=env, capture_output=True, check=True)
         outputs.add(done.stdout)
     assert len(outputs) == 1

@@ -111,8 +111,7 @@ class StepWriter:
         if not known or not self.flow.chance(0.25):
             return []
         chosen = self.rng.sample(known, self.rng.randint(1, min(2, len(known))))
-        if self.final is None:
-            self.flow.edges |= {(step, self.mark) for step in chosen}
+        self.flow.edges |= {(step, self.mark) for step in chosen}
         if self.flow.chance(0.5):
             return [Line(("after", f"«{step}»")) for step in chosen]
         return [Line(("after", *vocabulary.separated([(f"«{step}»",) for step in chosen], self.rng, ended=False)))]
