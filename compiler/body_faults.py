@@ -39,6 +39,8 @@ def wrong_kind(row: SettingRow, found: str, span: Span, fixed: str | None) -> Di
         f"expected a {row.kind}" if row.kind != "int" else "expected an int",
         help=(f"write `{fixed}`",) if fixed else (),
         fix=fixed,
+        # Quotes and `.0` too many are that and no more, but a unit that was left out is a guess.
+        certain=not (row.kind in ("size", "duration") and found == "an int"),
     )
 
 
@@ -200,6 +202,8 @@ def unknown_language(name: str, span: Span) -> Diagnostic:
     known = tables.SCRIPT_LANGUAGES
     aliases = {"sh": "bash", "shell": "bash", "zsh": "bash", "py": "python", "python3": "python"}
     found = aliases.get(name.lower()) or closest(name, known)
+    # What runs in them runs in these as well; zsh differs from bash.
+    certain = name.lower() in ("sh", "py", "python3")
     return _error(
         "F0509",
         f"scripts are in {listed(known, word='or')}, not in `{name}`",
@@ -207,6 +211,7 @@ def unknown_language(name: str, span: Span) -> Diagnostic:
         "unknown language",
         help=(f"did you mean `{found}`?",) if found else (),
         fix=found,
+        certain=certain,
     )
 
 
@@ -345,5 +350,8 @@ def _error(
     related: tuple[Label, ...] = (),
     help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
     fix: str | None = None,
+    *,
+    certain: bool = False,
 ) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)
+    replaced = replace(span, fix, certain=certain) if fix else None
+    return Diagnostic(code, "error", message, span, label, related, help, replaced)

@@ -205,7 +205,8 @@ def no_steps(flow: str, span: Span) -> Diagnostic:
 
 def unknown_type(name: str, span: Span) -> Diagnostic:
     built = [row.name for row in tables.TYPES.values() if row.since]
-    found = tables.by_alias(name, tuple(tables.TYPES.values())) or closest(name, built)
+    alias = tables.by_alias(name, tuple(tables.TYPES.values()))
+    found = alias or closest(name, built)
     return _error(
         "F0301",
         f"there is no type `{name}`",
@@ -213,6 +214,8 @@ def unknown_type(name: str, span: Span) -> Diagnostic:
         "unknown type",
         help=(f"did you mean `{found}`?",) if found else (f"the types: {listed(built)}",),
         fix=found,
+        # `str` is a string; whether somebody's `path` is a file or a text only they know.
+        certain=alias is not None and tables.TYPES[alias].scalar,
     )
 
 
@@ -321,8 +324,11 @@ def _error(
     related: tuple[Label, ...] = (),
     help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
     fix: str | None = None,
+    *,
+    certain: bool = False,
 ) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)
+    replaced = replace(span, fix, certain=certain) if fix else None
+    return Diagnostic(code, "error", message, span, label, related, help, replaced)
 
 
 def _warning(code: str, message: str, span: Span, label: str, help: tuple[str, ...] = ()) -> Diagnostic:  # noqa: A002 - its field
