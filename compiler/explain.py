@@ -103,7 +103,7 @@ def find(code: str) -> Page | None:
 
 def asked(word: str) -> Page:
     """The page that somebody at the prompt means: `F0312`, `f0312`, `0312` or `error[F0312]`."""
-    if found := re.fullmatch(r"(?:\w+\[)?[fF]?([0-9]{4})\]?:?", word):
+    if found := re.fullmatch(r"(?:\w*\[)?[fF]?([0-9]{4})\]?:?", word):
         code = f"F{found[1]}"
         if (page := find(code)) is not None:
             return page
