@@ -82,7 +82,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_help_has_examples_and_loads_nothing_heavy(place: Place) -> None:
     assert "examples:" in place.flowc("--help").out
-    for command in ("check", "compile", "run"):
+    for command in ("check", "fmt", "compile", "run", "explain"):
         assert "examples:" in place.flowc(command, "--help").out
     heavy = "import sys; from flowc.compiler.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     heavy += "sys.exit(bool({'lark', 'networkx', 'yaml', 'rich', 'pathspec', 'psutil'} & set(sys.modules)))"
@@ -111,7 +111,7 @@ def test_check_shows_mistakes_on_standard_output(place: Place) -> None:
     assert "error[F0211]" in done.out
     assert "bad.flow:5:8" in done.out
     assert "\x1b" not in done.out
-    assert done.out.endswith("\n2 errors\n")
+    assert done.out.endswith("\n2 errors\nmore: flowc explain F0211 F0207\n")
 
 
 @pytest.mark.parametrize(
