@@ -145,6 +145,14 @@ def test_check_as_json(place: Place) -> None:
     assert first["fix"]["edits"][0]["text"] == "epochs"
 
 
+def test_a_plain_check_loads_no_other_format(place: Place) -> None:
+    code = "import sys\nfrom flowc.compiler.cli import main\nmain(['check', 'bad.flow'])\n"
+    code += "spare = {'explain', 'fixes', 'fmt', 'rewrite', 'render.json', 'render.sarif', 'render.github'}\n"
+    code += "sys.exit(bool({f'flowc.compiler.{name}' for name in spare} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=place.path, stdout=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
+
+
 def test_warnings_alone_are_no_failure(place: Place) -> None:
     place.write("warn.flow", 'flow warn {\n  param unused: int = 3\n  step s { run ["true"] }\n}\n')
     done = place.flowc("check", "warn.flow")
