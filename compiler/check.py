@@ -16,7 +16,7 @@ from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 from flowc.runtime import plan
 
-from . import body_faults, faults
+from . import body_faults, faults, setting_faults
 from .model import Argv, Call, Constant, InputRef, ListOf, Model, Script, Step, Unresolved
 from .pycheck import PythonFiles
 
@@ -71,10 +71,10 @@ def _shortest_ring(graph: networkx.DiGraph[str], first: str) -> list[str]:
 def _environment(step: Step) -> Iterator[Diagnostic]:
     for variable in step.env:
         if not _ENV_NAME.fullmatch(variable.name):
-            yield body_faults.env_name(variable.name, variable.span)
+            yield setting_faults.env_name(variable.name, variable.span)
         for prefix in tables.RESERVED_ENV_PREFIXES:
             if variable.name.startswith(prefix):
-                yield body_faults.env_reserved(variable.name, prefix, variable.span)
+                yield setting_faults.env_reserved(variable.name, prefix, variable.span)
         if isinstance(variable.value, InputRef) and isinstance(variable.value.type, ListOf):
             yield faults.not_for_env(variable.value.name, variable.value.type, variable.value.span)
 

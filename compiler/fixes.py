@@ -9,6 +9,7 @@ is wrong than before is undone and ends the work. Nothing is written here but by
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from flowc.dsl.spans import Source
 
 from .inputs import Refused, read_source
 from .rewrite import rewrite
+
+_WORD = re.compile(r"\w\w")
 
 # Of a mistake's own a round rarely needs a second one. This is for the case that two fixes undo each other.
 MOST_ROUNDS = 10
@@ -40,7 +43,8 @@ def fix(source: Source, check: Check) -> Fixed:
     before, applied = source, 0
     diagnostics = check(source)
     for _ in range(MOST_ROUNDS):
-        chosen = compatible(item.fix for item in diagnostics if item.fix is not None and item.fix.certain)
+        certain = (item.fix for item in diagnostics if item.fix is not None and item.fix.certain)
+        chosen = compatible(one for one in certain if not any(_glues(source.text, edit) for edit in one.edits))
         if not chosen:
             break
         after = Source(source.path, apply(source.text, [edit for one in chosen for edit in one.edits]))
@@ -65,6 +69,13 @@ def compatible(fixes: Iterable[Fix]) -> list[Fix]:
 def _apart(edit: Edit, other: Edit) -> bool:
     # Side by side is too near: `a` and `b` put next to each other may be read as `ab`.
     return edit.span.end < other.span.start or other.span.end < edit.span.start
+
+
+def _glues(text: str, edit: Edit) -> bool:
+    """Whether the new text would become one word with what stands beside it: `!done` is not `notdone`."""
+    start, end = edit.span
+    first, last = text[start - 1 : start] + edit.text[:1], edit.text[-1:] + text[end : end + 1]
+    return any(len(pair) == 2 and _WORD.fullmatch(pair) is not None for pair in (first, last))
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:

@@ -15,7 +15,7 @@ from flowc.dsl import faults as syntax_faults
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 
-from . import body_faults, constants, faults, settings
+from . import body_faults, constants, faults, setting_faults, settings
 from .model import (
     UNKNOWN,
     Argv,
@@ -128,7 +128,7 @@ def _param(param: ast.Param, say: list[Diagnostic]) -> Param:
 
 def _default(expr: ast.Expr, type_: Type, param: ast.Param, say: list[Diagnostic]) -> Constant | Unresolved:
     if isinstance(expr, (ast.Ref, ast.OwnRef)):
-        say.append(body_faults.default_not_literal(param.name.text, expr.span, constants.meant(expr, str(type_))))
+        say.append(setting_faults.default_not_literal(param.name.text, expr.span, constants.meant(expr, str(type_))))
         return Unresolved(expr.span)
     if type_ == UNKNOWN:
         return Unresolved(expr.span)
@@ -172,7 +172,7 @@ def _defaults(flow: ast.Flow, say: list[Diagnostic]) -> _Defaults:
     env: tuple[EnvVar, ...] = ()
     for block in flow.defaults:
         if block is not flow.defaults[0]:
-            say.append(body_faults.defaults_twice(block.span, flow.defaults[0].span))
+            say.append(setting_faults.defaults_twice(block.span, flow.defaults[0].span))
             continue
         given = settings.given(block.settings, "defaults", say)
         env = _env(block.env, {item.name.text: _default_value(item, say) for item in block.env}, say)
@@ -185,7 +185,7 @@ def _default_value(item: ast.Env, say: list[Diagnostic]) -> Operand:
             say.append(syntax_faults.not_built("`secret`", item.value.span))
             return Unresolved(item.value.span)
         case ast.Ref() | ast.OwnRef():
-            say.append(body_faults.env_default_not_literal(item.name.text, item.value.span))
+            say.append(setting_faults.env_default_not_literal(item.name.text, item.value.span))
             return Unresolved(item.value.span)
         case ast.List():
             return _listed(item.value, item.name.text, say)

@@ -1,9 +1,8 @@
 """The syntax tree: what was written, with the place of everything a message may point at.
 
 Made by `flowc.dsl.parse`; frozen, tuples throughout. Literals are already values (`2h` is 7200 seconds) but nothing is
-looked up: names, types and settings are still words. Constructs that this version does not build are not here; the
-names they declare are in `File.hidden`, so that a reference to them is no second mistake. `Bad` stands where a value
-was written that could not be understood; whoever meets it says nothing, since the parser already has.
+looked up: names, types and settings are still words. `Bad` stands where a value was written that could not be
+understood; whoever meets it says nothing, since the parser already has.
 """
 
 from __future__ import annotations
@@ -81,13 +80,38 @@ class Bad:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """`name = value` in an object; the name may have been written as a string."""
+
+    name: Name
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    kind: ClassVar[str] = "an object"
+    members: tuple[Member, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A string with `${…}`: verbatim texts and references, in their order; no two texts stand side by side."""
+
+    kind: ClassVar[str] = "a string"
+    parts: tuple[str | Ref | OwnRef | Bad, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Ref:
-    """`name` or `name.field`; `stars` is the place of `[*]`, which this version does not build."""
+    """`name` or `name.field`, with one place in `stars` for each `[*]` between them."""
 
     kind: ClassVar[str] = "a reference"
     name: Name
     field: Name | None
-    stars: Span | None
+    stars: tuple[Span, ...]
     span: Span
 
 
@@ -101,8 +125,59 @@ class OwnRef:
     span: Span
 
 
-Literal: TypeAlias = "Int | Float | Bool | String | Size | Duration | List"
-Expr: TypeAlias = "Literal | Ref | OwnRef | Bad"
+@dataclass(frozen=True, slots=True)
+class Either:
+    """`either(args…)`, with one place in `stars` for each `[*]` behind it; `keyword` is the word's place."""
+
+    kind: ClassVar[str] = "an expression"
+    args: tuple[Expr, ...]
+    stars: tuple[Span, ...]
+    keyword: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """`previous(value, first)`; `keyword` is the word's place."""
+
+    kind: ClassVar[str] = "an expression"
+    value: Expr
+    first: Expr
+    keyword: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    kind: ClassVar[str] = "a condition"
+    operand: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """`a and b and …` or `a or b or …`: two or more operands under one `word`."""
+
+    kind: ClassVar[str] = "a condition"
+    word: str
+    operands: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left sign right`, with the sign as written: == != < <= > >=."""
+
+    kind: ClassVar[str] = "a condition"
+    sign: str
+    left: Expr
+    right: Expr
+    sign_span: Span
+    span: Span
+
+
+Literal: TypeAlias = "Int | Float | Bool | String | Size | Duration | List | Object"
+Expr: TypeAlias = "Literal | Template | Ref | OwnRef | Either | Previous | Not | Logic | Compare | Bad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +217,12 @@ class Env:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`torchrun { … }`: a framework's name and its settings."""
+    """`torchrun { … }`, `on argo { … }`, `secret hub { … }`: a name and settings; `span` is that of the name.
 
+    Also `main { … }`, whose name is that word.
+    """
+
+    doc: str
     name: Name
     settings: tuple[Setting, ...]
     span: Span
@@ -161,7 +240,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`out name: type`; `each` is the place of that word, which this version does not build."""
+    """`out name: type`; `each` is the place of that word."""
 
     doc: str
     name: Name
@@ -219,25 +298,93 @@ class Step:
     env: tuple[Env, ...]
     settings: tuple[Setting, ...]
     blocks: tuple[Block, ...]
+    main: tuple[Block, ...]
+    on: tuple[Block, ...]
     bodies: tuple[Body, ...]
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Foreach:
+    """`foreach name in items max limit { nodes }`; `span` is the head."""
+
+    doc: str
+    name: Name
+    items: Expr
+    limit: Expr | None
+    nodes: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One block of an `if`; `condition` is None for the last `else`. `span` is the head, from `if` or `else`."""
+
+    condition: Expr | None
+    nodes: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`if … { … } else if … { … } else { … }`: its arms in their order, at least one."""
+
+    doc: str
+    arms: tuple[Arm, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`repeat max limit { nodes } until until`; `span` is the head."""
+
+    doc: str
+    limit: Expr
+    nodes: tuple[Node, ...]
+    until: Expr
+    span: Span
+
+
+Node: TypeAlias = "Step | Foreach | If | Repeat"
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
     settings: tuple[Setting, ...]
     env: tuple[Env, ...]
+    on: tuple[Block, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`schedule "cron" in "zone"`; a text that could not be read is `Bad`."""
+
+    cron: String | Template | Bad
+    zone: String | Template | Bad | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Finally:
+    steps: tuple[Step, ...]
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
+    """What a file declares, each kind in the order of the file; `nodes` are steps, loops and conditions together."""
+
     doc: str
     name: Name
     params: tuple[Param, ...]
+    secrets: tuple[Block, ...]
+    schedules: tuple[Schedule, ...]
     settings: tuple[Setting, ...]
     defaults: tuple[Defaults, ...]
-    steps: tuple[Step, ...]
+    on: tuple[Block, ...]
+    nodes: tuple[Node, ...]
+    finals: tuple[Finally, ...]
     span: Span
 
 
@@ -246,6 +393,6 @@ class File:
     """`damaged`: lines were lost in syntax errors, so that what is missing here says nothing about the program."""
 
     source: Source
+    edition: int
     flow: Flow
-    hidden: frozenset[str]
     damaged: bool

@@ -187,6 +187,186 @@ def keyword_misspelt(word: str, span: Span, found: str) -> Diagnostic:
     )
 
 
+# --- expressions ------------------------------------------------------------------------------------------------------
+
+
+def comparison_chain(signs: tuple[Span, Span], middle: str) -> Diagnostic:
+    return _error(
+        "F0122",
+        "comparisons do not chain",
+        signs[1],
+        "a second comparison",
+        (Label(signs[0], "the first one"),),
+        (f"compare twice: `… {middle} and {middle} …`",),
+    )
+
+
+def operator_spelt(sign: str, span: Span, word: str) -> Diagnostic:
+    return _error(
+        "F0123",
+        f"`{sign}` is written `{word}`",
+        span,
+        "not a sign of the language",
+        fix=replace(span, word, certain=True),
+    )
+
+
+def assignment_in_condition(span: Span) -> Diagnostic:
+    return _error(
+        "F0124",
+        "`=` does not compare",
+        span,
+        "gives a value; it does not ask",
+        help=("write `==`",),
+        fix=replace(span, "==", certain=True),
+    )
+
+
+def no_index(span: Span) -> Diagnostic:
+    return _error(
+        "F0125",
+        "the elements of a list cannot be picked one by one",
+        span,
+        "no index here",
+        help=("pass the whole list and pick in the step, or run a step for each element with `foreach`",),
+    )
+
+
+def star_misplaced(span: Span, meant: str, whole: Span) -> Diagnostic:
+    return _error(
+        "F0126",
+        "the star stands in brackets, directly after the name of the step",
+        span,
+        "not here",
+        help=(f"write `{meant}`",),
+        fix=replace(whole, meant, certain=True),
+    )
+
+
+def no_access(written: str, span: Span, hints: Iterable[str]) -> Diagnostic:
+    return _error("F0127", f"`{written}` reads into a value", span, "values have no parts", help=tuple(hints))
+
+
+def previous_arguments(count: int, span: Span) -> Diagnostic:
+    return _error(
+        "F0128",
+        f"`previous` takes two values, not {count}",
+        span,
+        "the value of the last turn, and one for the first turn",
+        help=("write `previous(step.output, value_for_the_first_turn)`",),
+    )
+
+
+def member_twice(name: str, span: Span, first: Span) -> Diagnostic:
+    return _error("F0129", f"`{name}` stands twice in this object", span, "again", (Label(first, "first here"),))
+
+
+# --- references in strings --------------------------------------------------------------------------------------------
+
+
+def interpolation_not_closed(span: Span) -> Diagnostic:
+    return _error(
+        "F0130",
+        "this `${` is not closed",
+        span,
+        "expected `}` before the end of the string",
+        help=("for the two characters themselves write `\\${`",),
+    )
+
+
+def bad_interpolation(text: str, span: Span, hint: str, fixed: str | None = None) -> Diagnostic:
+    message = f"`{text}` cannot stand in a string" if text else "there is nothing between `${` and `}`"
+    fix = replace(span, fixed) if fixed else None
+    return _error("F0131", message, span, "only the name of a value", help=(hint,), fix=fix)
+
+
+def secret_in_string(name: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0132",
+        "a secret cannot stand in a string",
+        span,
+        "it would be readable in the command or the log",
+        help=(f"pass it whole, by the environment: env {name.upper()} = secret.{name}",),
+    )
+
+
+def not_plain(what: str, span: Span) -> Diagnostic:
+    return _error("F0133", f"{what} is fixed text", span, "nothing can be filled in here", help=("write it out",))
+
+
+# --- loops and blocks -------------------------------------------------------------------------------------------------
+
+
+def limit_missing(span: Span) -> Diagnostic:
+    return _error(
+        "F0134",
+        "this `repeat` has no `max`",
+        span,
+        "could run for ever",
+        help=("write `repeat max 10 { … } until condition`",),
+    )
+
+
+def limit_not_a_number(found: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0135", f"`max` takes a whole number, not {found}", span, "not a number", help=("for instance `max 8`",)
+    )
+
+
+def until_missing(span: Span, end: Span) -> Diagnostic:
+    return _error(
+        "F0136",
+        "this `repeat` has no `until`",
+        span,
+        "does not say when it ends",
+        (Label(end, "expected `until` after this"),),
+        ("write `repeat max 10 { … } until condition`",),
+    )
+
+
+def bound_misplaced(word: str, span: Span) -> Diagnostic:
+    place = "before" if word == "max" else "after"
+    return _error(
+        "F0137",
+        f"`{word}` stands {place} the block of `repeat`, and once",
+        span,
+        "not here",
+        help=("write `repeat max 10 { … } until condition`",),
+    )
+
+
+def only_steps_in_finally(word: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0138",
+        f"`finally` holds steps only, not `{word}`",
+        span,
+        "not in `finally`",
+        help=("write the step itself; what it has to decide it can decide in its script",),
+    )
+
+
+def target_missing(span: Span) -> Diagnostic:
+    return _error(
+        "F0139",
+        "`on` names a target",
+        span,
+        "on which target?",
+        help=(f"one of {listed(tables.TARGETS)}: on {tables.TARGETS[0]} {{ … }}",),
+    )
+
+
+def parallel_form(span: Span, count: str, fix: Span | None) -> Diagnostic:
+    meant = f"parallel({count})"
+    return _error(
+        "F0140",
+        "the number of nodes stands in parentheses",
+        span,
+        "expected `(`",
+        help=(f"write `{meant}`",),
+        fix=replace(fix, meant, certain=True) if fix else None,
+    )
+
+
 def _error(
     code: str,
     message: str,

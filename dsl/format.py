@@ -1,9 +1,8 @@
 """format: the one layout of a flow file.
 
-Takes a `Source`; gives the text as it should stand, or None and diagnostics where the syntax is broken. Works for the
-whole grammar, whether or not this version builds it, and looks at nothing but the syntax: what is wrong otherwise is
-laid out as well. Changes blanks, line ends and commas at the end of lists, never another token or a comment, and makes
-sure of that before it gives a text away.
+Takes a `Source`; gives the text as it should stand, or None and diagnostics where the syntax is broken. Looks at
+nothing but the syntax: what is wrong otherwise is laid out as well. Changes blanks, line ends and commas at the end of
+lists, never another token or a comment, and makes sure of that before it gives a text away.
 
 The layout: two blanks per level; one item per line; a block without inner blocks stays on one line where it was written
 so and fits; a list stands on one line if it fits, else with one element per line, an option of a command line with its

@@ -150,7 +150,6 @@ class _Roles:
         self.groups: dict[int, str] = {}
         self.blocks: set[int] = set()
         self.glued: set[int] = set()
-        self._within: set[int] = set()
         open_: list[Tree[Token]] = [tree]
         while open_:
             node = open_.pop()
@@ -160,16 +159,14 @@ class _Roles:
     def _see(self, node: Tree[Token]) -> None:
         kind = str(node.data)
         tokens = [child for child in node.children if isinstance(child, Token)]
-        if kind in _ITEMS and id(node) not in self._within:
+        if kind in _ITEMS:
             self.items[tokens[0].start_pos or 0] = kind
-        if kind in _ITEMS or kind == "otherwise":
+        if kind in _ITEMS or kind in ("else_if", "otherwise"):
             self.blocks.update(token.start_pos or 0 for token in tokens if token.type == "LBRACE")
-            if kind == "otherwise" and isinstance(node.children[1], Tree):
-                self._within.add(id(node.children[1]))  # the `if` of an `else if`
         elif kind in _GROUPS:
             opening = next(token for token in tokens if token.type in ("LSQB", "LBRACE", "LPAR"))
             self.groups[opening.start_pos or 0] = kind
-        if kind in ("type", "star", "parallel", "either", "previous"):
+        if kind in ("type", "star", "index", "parallel", "either", "previous"):
             self.glued.update(token.start_pos or 0 for token in tokens if token.type in ("LSQB", "LPAR"))
 
 

@@ -1,4 +1,4 @@
-"""What a token's text means: numbers with units, strings with escapes, scripts without their indent.
+"""What a token's text means: numbers with units, strings with escapes and references, scripts without their indent.
 
 Takes the text of one token and its place; gives a node of the syntax tree and diagnostics. Numbers are classified here
 and not by the lexer, so that `16Gi` gets a message of its own.
@@ -18,6 +18,7 @@ _INT = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _UNIT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)([A-Za-z]+)")
 _ESCAPE = re.compile(r"\\(.)|\$\{")
+_REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_]*))?")
 _ESCAPED = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 _LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1
@@ -91,26 +92,85 @@ def _bad_number(text: str, span: Span) -> Diagnostic:
     return faults.bad_number(text, span)
 
 
-def string(quoted: str, span: Span) -> tuple[ast.String | ast.Bad, list[Diagnostic]]:
+def string(quoted: str, span: Span) -> tuple[ast.String | ast.Template | ast.Bad, list[Diagnostic]]:
     """A string token with its quotes."""
     text = quoted[1:-1]
     if "\\" not in text and "${" not in text:
         return ast.String(text, span), []
-    diagnostics = []
-    for found in _ESCAPE.finditer(text):
-        at = Span(span.start + 1 + found.start(), span.start + 1 + found.end())
-        if found[0] == "${":
-            end = text.find("}", found.start())
-            if end >= 0:
-                at = Span(at.start, span.start + 1 + end + 1)
-            diagnostics.append(
-                faults.not_built("`${…}` in a string", at, "for the two characters themselves write `\\${`")
-            )
-        elif found[1] not in _ESCAPED:
-            diagnostics.append(faults.bad_escape(found[0], at))
-    if diagnostics:
-        return ast.Bad(span), diagnostics
-    return ast.String(_ESCAPE.sub(lambda found: _ESCAPED[found[1]], text), span), []
+    diagnostics: list[Diagnostic] = []
+    parts: list[str | ast.Ref | ast.OwnRef | ast.Bad] = []
+    plain: list[str] = []
+    begin = span.start + 1
+    at = 0
+    while found := _ESCAPE.search(text, at):
+        plain.append(text[at : found.start()])
+        at = found.end()
+        place = Span(begin + found.start(), begin + at)
+        if found[1]:
+            if found[1] not in _ESCAPED:
+                diagnostics.append(faults.bad_escape(found[0], place))
+            plain.append(_ESCAPED.get(found[1], ""))
+            continue
+        if before := "".join(plain):
+            parts.append(before)
+        plain = []
+        end = text.find("}", at)
+        if end < 0:
+            diagnostics.append(faults.interpolation_not_closed(place))
+            parts.append(ast.Bad(place))
+            at = len(text)
+            break
+        part, diagnostic = _interpolated(text[at:end], Span(place.end, begin + end))
+        parts.append(part)
+        if diagnostic:
+            diagnostics.append(diagnostic)
+        at = end + 1
+    if after := "".join([*plain, text[at:]]):
+        parts.append(after)
+    if any(not isinstance(part, str) for part in parts):
+        return ast.Template(tuple(parts), span), diagnostics
+    return (ast.Bad(span) if diagnostics else ast.String("".join(map(str, parts)), span)), diagnostics
+
+
+def _interpolated(text: str, span: Span) -> tuple[ast.Ref | ast.OwnRef | ast.Bad, Diagnostic | None]:
+    """What stands between `${` and `}`."""
+    found = _REFERENCE.fullmatch(text)
+    if found and not {found[1], found[2]} & tables.RESERVED and found[2] not in tables.KEYWORDS:
+        root = ast.Name(found[1], Span(span.start, span.start + len(found[1])))
+        field = ast.Name(found[2], Span(span.end - len(found[2]), span.end)) if found[2] else None
+        if root.text not in tables.KEYWORDS:
+            return ast.Ref(root, field, (), span), None
+        if field and root.text == "secret":
+            return ast.Bad(span), faults.secret_in_string(field.text, span)
+        if field and root.text in ("out", "run"):
+            return ast.OwnRef(root.text, field, span), None
+    if not text.strip():
+        whole = Span(span.start - 2, span.end + 1)
+        return ast.Bad(span), faults.bad_interpolation("", whole, _NOTHING)
+    return ast.Bad(span), faults.bad_interpolation(text, span, *_meant(text))
+
+
+_NOTHING = "write the name of a value there; for the two characters themselves write `\\${`"
+
+
+def _meant(text: str) -> tuple[str, str | None]:
+    """What to write in the place of something that is no reference, and the same as a correction."""
+    plain = text.strip()
+    if plain != text and _REFERENCE.fullmatch(plain):
+        return f"without blanks: `${{{plain}}}`", plain
+    if (own := plain.removeprefix("in.")) != plain and _REFERENCE.fullmatch(own):
+        return f"the name of an input stands for itself: `${{{own}}}`", own
+    if "[*]" in plain or ".*" in plain:
+        return "it is a list, and a string takes single values; in `run [ … ]` it can be an argument of its own", None
+    if "[" in plain:
+        return "the elements of a list cannot be picked; pick in the step", None
+    if re.match(r"(either|previous)\b", plain):
+        return "give the value a name, as in `in name = either(…)`, and write `${name}`", None
+    if plain in tables.KEYWORDS:
+        return f"`{plain}` is a word of the language; `\\${{` are the two characters themselves", None
+    if re.match(r"\w+(:?[-+=?]|[#%/^,:@])\S", plain):
+        return "what a shell can do with variables works in `run bash`, not here", None
+    return "there is no computing in strings: compute in a step, and write the name of its output", None
 
 
 def script(quoted: str) -> str:

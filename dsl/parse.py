@@ -1,8 +1,8 @@
 """parse: the text of a flow file to its syntax tree.
 
 Takes a `Source`; gives `ast.File`, or None when nothing could be read, and all diagnostics of the syntax. Never raises,
-whatever the text. Constructs of the language that this version does not build are answered here with one diagnostic
-each. Lark does the reading (`grammar.lark`), `recover` goes on after errors, `build` makes the tree of dataclasses.
+whatever the text. Lark does the reading (`grammar.lark`), `recover` goes on after errors, `build` makes the tree of
+dataclasses.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ from .spans import Source
 
 @dataclass(slots=True)
 class Open:
-    """An opening brace: the words before it, and the pair's indentation."""
+    """An opening brace: the words before it, the pair's indentation, the parser's stack at the innermost block."""
 
     token: Token
     opens: str
     indent: str
+    base: int
 
 
 @dataclass(slots=True)

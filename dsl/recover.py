@@ -24,7 +24,9 @@ from .spans import Source, Span
 from .suggest import closest
 from .tokens import END, described, expected, span, words
 
-# The parser's stack. Lines and elements do not add to it, only what stands inside something else does.
+# Blocks in blocks, and the parser's stack within the innermost block: lines and elements do not add to it, only what
+# stands inside something else does. Both together keep every pass that recurses far from Python's limit.
+_MOST_BLOCKS = 64
 _DEEPEST = 100
 _MOST_ERRORS = 50
 
@@ -33,8 +35,6 @@ _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", 
 _BAD_TEXTS = {"BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
 # What a value can begin with where one may be missing its `=`.
 _VALUES = {"NUMBER", "STRING", "TRUE", "FALSE", "COLON", "EQ", "BAD_CHAR", *_BAD_TEXTS}
-# Lines that the builder answers with a diagnostic, however they are spelt.
-_UNBUILT = {"foreach", "if", "repeat", "finally", "schedule", "main"}
 # Words that open a line wherever they stand.
 _LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
 
@@ -136,15 +136,19 @@ class _Run:
     def _shifted(self, token: Token) -> None:
         if token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
             self._edition(token)
-        if len(self._state.state_stack) > _DEEPEST:
-            self.diagnostics.append(faults.too_deep(span(token)))
-            raise _Stop
+        size = len(self._state.state_stack)
+        base = self._open[-1].base if self._open else 0
         if token.type == "LBRACE":
-            self._open.append(Open(token, head(self.source, self._last or token), indent(self.source, token)))
+            if not self._look.welcome(self._state.state_stack, "STRING"):  # no object's brace
+                base = size
+            self._open.append(Open(token, head(self.source, self._last or token), indent(self.source, token), base))
         elif token.type == "RBRACE" and self._open:
             opened = self._open.pop()
             if self._suspect is None and is_first(self.source, token) and indent(self.source, token) != opened.indent:
                 self._suspect = Suspect(opened, token)
+        if size - base > _DEEPEST or (size == base and len(self._open) > _MOST_BLOCKS):
+            self.diagnostics.append(faults.too_deep(span(token)))
+            raise _Stop
         self._fed += 1
         self._before_last, self._last = self._last, token
 
@@ -280,8 +284,7 @@ class _Run:
         return True
 
     def _misspelt(self, word: Token, found: str) -> None:
-        if found not in _UNBUILT:  # the builder will say so
-            self._report(faults.keyword_misspelt(word, span(word), found), word)
+        self._report(faults.keyword_misspelt(word, span(word), found), word)
 
     def _is_item(self) -> bool:
         """Whether the word just read stands where a line of a step or of the flow may begin."""

@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A published file or folder. `size` is the sum of its files in bytes; `name` is the base name it had."""
+    """A published file or folder; a pickle is a file. `size` is the sum of its files in bytes, `name` its base name."""
 
     type: str
     blob: str
@@ -43,11 +43,11 @@ class Artifact:
 
 def publish(store: Store, flow: str, type_: str, path: Path, what: str) -> Artifact:
     """Store the file or folder at `path`; `Stop` when it is missing or of the other kind. `what` is for messages."""
-    if type_ == "file":
+    if type_ != "dir":
         if not path.is_file():
             raise Stop(BAD_PLAN, _missing(path, what, "file"))
         digest, size = _publish_file(store, flow, path)
-        return Artifact("file", digest, size, path.name)
+        return Artifact(type_, digest, size, path.name)
     if not path.is_dir():
         raise Stop(BAD_PLAN, _missing(path, what, "folder"))
     return _publish_folder(store, flow, path, what)
@@ -61,7 +61,7 @@ def fetch(store: Store, flow: str, artifact: Artifact, into: Path) -> Path:
         )
     into.mkdir(parents=True, exist_ok=True)
     target = into / artifact.name
-    if artifact.type == "file":
+    if artifact.type != "dir":
         _fetch_file(store, flow, artifact.blob, target)
     else:
         _fetch_folder(store, flow, artifact.blob, target)

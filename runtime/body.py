@@ -1,6 +1,6 @@
-"""The body of a step on this node: its inputs, its working folder and its command line.
+"""The body of a step on this node: its working folder, its command line and its outputs.
 
-`prepare` fetches the inputs and writes what the body's processes need: the context that `current` reads and, for
+`prepare` takes the inputs and writes what the body's processes need: the context that `current` reads and, for
 scripts, the script itself. User text reaches a process as an argv element, an environment variable or a file, never
 through a shell's or a template's eyes.
 """
@@ -14,17 +14,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from flowc.runtime import plan
-from flowc.runtime.artifacts import Artifact, fetch, publish
-from flowc.runtime.commit import read_commit, read_outputs
+from flowc.runtime.artifacts import publish
 from flowc.runtime.errors import BAD_PLAN, Stop
 from flowc.runtime.identity import Identity
-from flowc.runtime.run_record import Run
+from flowc.runtime.inputs import Value
 from flowc.runtime.store import Store
 from flowc.runtime.user_api import NAMED
-from flowc.runtime.values import BadValue, element_type, from_json, is_artifact, parse_text, to_json, to_text
+from flowc.runtime.values import BadValue, is_blob, items_type, leaf_type, parse_text, to_json, to_text
 
 # Where a rank's trampoline lies; it is run as a script, without importing this package.
 TRAMPOLINE = Path(__file__).with_name("rank.py")
@@ -34,9 +33,13 @@ _INTERNAL = ("FLOWC_LIFELINE_FD", "FLOWC_STORE", "FLOWC_PARAMS", "FLOWC_POD_UID"
 
 @dataclass(frozen=True, slots=True)
 class OutPath:
-    """An output's path in argv: known only to the rank that writes it."""
+    """An output's path: known only to the rank that writes it."""
 
     name: str
+
+
+# An argument, or the value of a variable: a text, and one that may hold output paths.
+Part: TypeAlias = "str | tuple[str | OutPath, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,49 +81,26 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What to start: argv with open output paths, the environment, and the Python that runs user code."""
+    """What to start: argv, the environment, and the Python that runs user code.
 
-    argv: tuple[str | OutPath, ...]
+    `open_env` are the variables that hold output paths.
+    """
+
+    argv: tuple[Part, ...]
     env: Mapping[str, str]
+    open_env: Mapping[str, Part]
     python: str
-    script_outputs: tuple[str, ...]
 
     def argv_for(self, out_dir: Path) -> tuple[str, ...]:
-        return tuple(part if isinstance(part, str) else str(out_dir / part.name) for part in self.argv)
+        return tuple(_filled(part, out_dir) for part in self.argv)
 
     def env_for(self, out_dir: Path) -> dict[str, str]:
-        return {"FLOWC_OUT_DIR": str(out_dir)} | {f"out_{name}": str(out_dir / name) for name in self.script_outputs}
+        return {"FLOWC_OUT_DIR": str(out_dir)} | {name: _filled(part, out_dir) for name, part in self.open_env.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An input's value: a Python value, or the local path of an artifact."""
-
-    type: str
-    value: Any
-    path: Path | None
-
-
-def fetch_inputs(step: plan.Step, run: Run, store: Store, workspace: Workspace) -> dict[str, Value]:
-    """Every input of the step, files and folders brought to this node."""
-    committed: dict[str, Mapping[str, Mapping[str, Any]]] = {}
-    values: dict[str, Value] = {}
-    for item in step.inputs:
-        source = item.source
-        if isinstance(source, plan.FromStep):
-            if source.step not in committed:
-                committed[source.step] = _outputs_of(store, run, source.step)
-            record = committed[source.step].get(source.output)
-            if record is None:
-                raise Stop(BAD_PLAN, f"step {source.step!r} committed no output {source.output!r}")
-            values[item.name] = _value_of(record, item, store, run.flow, workspace)
-            continue
-        data = run.params[source.name] if isinstance(source, plan.FromParam) else source.value
-        try:
-            values[item.name] = Value(item.type, from_json(item.type, data), None)
-        except BadValue as error:
-            raise Stop(BAD_PLAN, f"input {item.name!r}: {error}") from None
-    return values
+def _filled(part: Part, out_dir: Path) -> str:
+    pieces = (part,) if isinstance(part, str) else part
+    return "".join(piece if isinstance(piece, str) else str(out_dir / piece.name) for piece in pieces)
 
 
 def prepare(
@@ -138,16 +118,18 @@ def prepare(
     }
     workspace.context.write_text(json.dumps(context), encoding="utf-8")
     python = _python()
-    is_script = isinstance(step.body, plan.Script)
-    env = _environment(step, identity, values, addresses, workspace)
-    if is_script:
-        env |= {f"in_{name}": _script_value(name, value, workspace) for name, value in values.items()}
-    return Body(
-        argv=_argv(step, identity, values, workspace, python),
-        env=env,
-        python=python,
-        script_outputs=tuple(output.name for output in step.outputs) if is_script else (),
-    )
+    variables = {variable.name: _part(variable.value, identity, values) for variable in step.env}
+    env = _environment(identity, addresses, workspace)
+    env |= {name: part for name, part in variables.items() if isinstance(part, str)}
+    open_env = {name: part for name, part in variables.items() if not isinstance(part, str)}
+    if isinstance(step.body, plan.Script):
+        env |= {
+            f"in_{name}": _script_value(name, value, workspace)
+            for name, value in values.items()
+            if leaf_type(value.type) != "pickle"
+        }
+        open_env |= {f"out_{output.name}": (OutPath(output.name),) for output in step.outputs}
+    return Body(_argv(step, identity, values, workspace, python), env, open_env, python)
 
 
 def publish_outputs(step: plan.Step, store: Store, flow: str, out_dir: Path) -> dict[str, dict[str, Any]]:
@@ -158,7 +140,7 @@ def publish_outputs(step: plan.Step, store: Store, flow: str, out_dir: Path) -> 
 def _publish(output: plan.Output, store: Store, flow: str, out_dir: Path) -> dict[str, Any]:
     what = f"output {output.name!r}"
     path = out_dir / output.name
-    if is_artifact(output.type):
+    if is_blob(output.type):
         named = out_dir / NAMED / output.name
         path = next(named.iterdir(), path) if named.is_dir() else path
         return publish(store, flow, output.type, path, what).to_json()
@@ -178,30 +160,20 @@ def _publish(output: plan.Output, store: Store, flow: str, out_dir: Path) -> dic
     return {"type": output.type, "value": to_json(output.type, value)}
 
 
-def _outputs_of(store: Store, run: Run, step: str) -> Mapping[str, Mapping[str, Any]]:
-    commit = read_commit(store, run.flow, run.run, step)
-    if commit is None or commit.status != "done":
-        raise Stop(BAD_PLAN, f"step {step!r} has not committed, and this step needs its outputs")
-    return read_outputs(store, run.flow, step, commit)
-
-
-def _value_of(record: Mapping[str, Any], item: plan.Input, store: Store, flow: str, workspace: Workspace) -> Value:
-    if is_artifact(item.type):
-        artifact = Artifact(item.type, record["blob"], record["size"], record["name"])
-        return Value(item.type, None, fetch(store, flow, artifact, workspace.inputs / item.name))
-    value = from_json(record["type"], record["value"])
-    return Value(item.type, float(value) if item.type == "float" else value, None)
-
-
 def _context_entry(value: Value) -> dict[str, Any]:
-    if value.path is not None:
-        return {"type": value.type, "path": str(value.path)}
+    """What `current` reads: paths instead of values where the values are files."""
+    if is_blob(leaf_type(value.type)):
+        return {"type": value.type, "paths": _texts(value.value)}
     return {"type": value.type, "value": to_json(value.type, value.value)}
+
+
+def _texts(paths: Any) -> Any:
+    return [_texts(path) for path in paths] if isinstance(paths, list) else str(paths)
 
 
 def _argv(
     step: plan.Step, identity: Identity, values: Mapping[str, Value], workspace: Workspace, python: str
-) -> tuple[str | OutPath, ...]:
+) -> tuple[Part, ...]:
     body = step.body
     if isinstance(body, plan.Call):
         return (python, "-u", "-m", "flowc.runtime.call", body.target, body.function)
@@ -210,7 +182,7 @@ def _argv(
         path.write_text(body.text, encoding="utf-8")
         # A failing command in the middle of a script must not end as success.
         return ("bash", "-e", "-o", "pipefail", str(path)) if body.language == "bash" else (python, "-u", str(path))
-    argv: list[str | OutPath] = []
+    argv: list[Part] = []
     for operand in body.argv:
         argv += _arguments(operand, identity, values)
     if step.gang is not None and isinstance(step.gang.framework, plan.Torchrun):
@@ -218,35 +190,52 @@ def _argv(
     return tuple(argv)
 
 
-def _arguments(operand: plan.Operand, identity: Identity, values: Mapping[str, Value]) -> list[str | OutPath]:
-    if isinstance(operand, plan.OutRef):
-        return [OutPath(operand.name)]
-    if isinstance(operand, plan.RunId):
-        return [identity.run]
-    if isinstance(operand, plan.Const):
-        return [_literal_text(operand.value)]
-    value = values[operand.name]
-    inner = element_type(value.type)
-    if value.path is not None:
-        return [str(value.path)]
-    if inner is not None:
-        return [to_text(inner, item) for item in value.value]
-    return [to_text(value.type, value.value)]
+def _arguments(operand: plan.Operand, identity: Identity, values: Mapping[str, Value]) -> list[Part]:
+    """A list is several arguments; the lists inside it are JSON text."""
+    if isinstance(operand, plan.InRef):
+        value = values[operand.name]
+        inner = items_type(value.type)
+        if inner is not None:
+            return [_text(inner, item) for item in value.value]
+    elif isinstance(operand, plan.Const) and isinstance(operand.value, list):
+        return [_literal_text(item) for item in operand.value]
+    return [_part(operand, identity, values)]
+
+
+def _part(operand: plan.Operand, identity: Identity, values: Mapping[str, Value]) -> Part:
+    match operand:
+        case plan.OutRef():
+            return (OutPath(operand.name),)
+        case plan.RunId():
+            return identity.run
+        case plan.Const():
+            return _literal_text(operand.value)
+        case plan.InRef():
+            return _text(values[operand.name].type, values[operand.name].value)
+        case plan.Format():
+            pieces: list[str | OutPath] = []
+            for part in (_part(inner, identity, values) for inner in operand.parts):
+                pieces += (part,) if isinstance(part, str) else part
+            texts = [piece for piece in pieces if isinstance(piece, str)]
+            return "".join(texts) if len(texts) == len(pieces) else tuple(pieces)
+        case plan.SecretRef():
+            raise Stop(BAD_PLAN, f"the secret {operand.name!r} is needed, and this version of flowc brings none")
+
+
+def _text(type_: str, value: Any) -> str:
+    """A value as one argument."""
+    if not is_blob(leaf_type(type_)):
+        return to_text(type_, value)
+    return str(value) if items_type(type_) is None else json.dumps(_texts(value), ensure_ascii=False)
 
 
 def _literal_text(value: plan.Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _environment(
-    step: plan.Step,
-    identity: Identity,
-    values: Mapping[str, Value],
-    addresses: tuple[str, ...],
-    workspace: Workspace,
-) -> dict[str, str]:
+def _environment(identity: Identity, addresses: tuple[str, ...], workspace: Workspace) -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if name not in _INTERNAL}
     env |= {
         "FLOWC_CONTEXT": str(workspace.context),
@@ -261,22 +250,16 @@ def _environment(
     }
     # A Python script in the scratch folder imports the user's modules as if it stood beside them.
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workspace.code), env.get("PYTHONPATH")]))
-    for variable in step.env:
-        [part] = _arguments(variable.value, identity, values)
-        assert isinstance(part, str)
-        env[variable.name] = part
     return env
 
 
 def _script_value(name: str, value: Value, workspace: Workspace) -> str:
-    """What `$in_NAME` holds: a scalar's text, an artifact's path, or the path of a JSON file for a list."""
-    if value.path is not None:
-        return str(value.path)
-    if element_type(value.type) is None:
-        return to_text(value.type, value.value)
+    """What `$in_NAME` holds: a scalar's text, an artifact's path, or the path of a JSON file for a list or json."""
+    if value.type != "json" and items_type(value.type) is None:
+        return _text(value.type, value.value)
     path = workspace.inputs / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(to_text(value.type, value.value), encoding="utf-8")
+    path.write_text(_text(value.type, value.value), encoding="utf-8")
     return str(path)
 
 

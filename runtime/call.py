@@ -93,7 +93,7 @@ def _write(what: str, result: Any) -> str | None:
 def _write_one(path: Path, type_: str, value: Any) -> str | None:
     if not is_artifact(type_):
         try:
-            path.write_text(encode_output(type_, value), encoding="utf-8")
+            path.write_bytes(encode_output(type_, value))
         except BadValue as error:
             return str(error)
         return None

@@ -34,9 +34,9 @@ def main() -> None:
     shutil.rmtree(out_dir, ignore_errors=True)
     os.makedirs(out_dir)
     os.environ["FLOWC_OUT_DIR"] = out_dir
-    for name in launch["script_outputs"]:
-        os.environ[f"out_{name}"] = os.path.join(out_dir, name)
-    argv = [part if isinstance(part, str) else os.path.join(out_dir, part["out"]) for part in launch["argv"]]
+    for name, pieces in launch["env"].items():
+        os.environ[name] = _text(pieces, out_dir)
+    argv = [_text(pieces, out_dir) for pieces in launch["argv"]]
 
     reader, writer = os.pipe()
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -69,6 +69,11 @@ def main() -> None:
         signal.signal(killed_by, signal.SIG_DFL) if killed_by not in (signal.SIGKILL, signal.SIGSTOP) else None
         os.kill(os.getpid(), killed_by)
     os._exit(code if code is not None else 1)
+
+
+def _text(pieces: "list[str | dict[str, str]]", out_dir: str) -> str:
+    """The pieces one behind the other; `{"out": name}` is an output's path."""
+    return "".join(piece if isinstance(piece, str) else os.path.join(out_dir, piece["out"]) for piece in pieces)
 
 
 def short_address(folder: int, path: str) -> str:

@@ -32,13 +32,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flowc.runtime import layout
-from flowc.runtime.body import TRAMPOLINE, Body, Workspace, fetch_inputs, prepare, publish_outputs
+from flowc.runtime.body import TRAMPOLINE, Body, Part, Workspace, prepare, publish_outputs
 from flowc.runtime.bundle import fetch_bundle
 from flowc.runtime.commit import commit_done, read_commit, write_outputs
 from flowc.runtime.errors import BAD_PLAN, FAULT, INTERNAL, PEER_FAILED, PEER_LOST, STORE, Stop
 from flowc.runtime.frameworks import Launch, Node, framework_of
 from flowc.runtime.gang import AlreadyCommitted, Cause, Gang, GangEnded, Solo, Timing, describe_exit
 from flowc.runtime.identity import Identity, own_address
+from flowc.runtime.inputs import fetch_inputs
 from flowc.runtime.logs import LineReader, LogSink, read_lines
 from flowc.runtime.plan import Plan, PlanError, Step
 from flowc.runtime.processes import adopt_orphans, die_with_parent, end_descendants
@@ -158,7 +159,7 @@ class _Supervisor:
         run = await self._thread(_run_record, store, plan, identity)
         self._gang = await self._join(step)
         addresses = await self._guard(self._gang.meet())
-        values = await self._thread(fetch_inputs, step, run, store, self._workspace)
+        values = await self._thread(fetch_inputs, step, plan, run, store, self._workspace.inputs)
         body = await self._thread(prepare, step, identity, values, addresses, self._workspace)
         node = self._node(step, addresses, body)
         framework = framework_of(step)
@@ -427,14 +428,20 @@ def _launch_document(workspace: Workspace, body: Body, launch: Launch) -> dict[s
     """What the trampoline reads, see `flowc.runtime.rank`."""
     assert launch.ranks is not None
     return {
-        "argv": [part if isinstance(part, str) else {"out": part.name} for part in body.argv],
+        "argv": [_open(part) for part in body.argv],
+        "env": {name: _open(part) for name, part in body.open_env.items()},
         "out_base": str(workspace.outputs),
-        "script_outputs": list(body.script_outputs),
         "socket": str(workspace.socket),
         "rank_variable": launch.ranks.rank,
         "local_rank_variable": launch.ranks.local_rank,
         "restart_variable": launch.ranks.restart,
     }
+
+
+def _open(part: Part) -> list[Any]:
+    """The pieces of a text, in which an output's path is `{"out": name}`."""
+    pieces = (part,) if isinstance(part, str) else part
+    return [piece if isinstance(piece, str) else {"out": piece.name} for piece in pieces]
 
 
 def _run_record(store: Store, plan: Plan, identity: Identity) -> Run:

@@ -1,7 +1,7 @@
 """What a body sees of its step, from Python: `from flowc.runtime import current`.
 
 `current.inputs.NAME` is a value of its declared type, or a `Path` for a file or folder. `current.outputs.NAME` is the
-path to write an output to; assigning a scalar or a list (`current.outputs.loss = 0.3`) writes it. `current.cluster`
+path to write an output to; assigning a value (`current.outputs.loss = 0.3`) writes it. `current.cluster`
 tells a gang's shape. `run_id`, `step`, `attempt` and `flow` are strings.
 
 Needs the standard library alone, so that it works in any image and costs nothing beside torch or ray. Outside a step
@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flowc.runtime.values import BadValue, element_type, from_json, is_artifact, to_json, to_text
+from flowc.runtime.values import BadValue, from_json, is_artifact, items_type, leaf_type, to_json, to_text
 
 # Beside the outputs: artifacts that keep the name their maker gave them, as NAMED/OUTPUT/NAME.
 NAMED = ".named"
@@ -64,7 +64,7 @@ class Inputs:
 
 
 class Outputs:
-    """The step's outputs: read an attribute for the path to write to, assign to write a scalar or a list."""
+    """The step's outputs: read an attribute for the path to write to, assign to write a value."""
 
     def __init__(self, types: dict[str, str], folder: Path) -> None:
         self.__dict__["_types"] = types
@@ -79,10 +79,10 @@ class Outputs:
         if is_artifact(type_):
             raise TypeError(f"output {name!r} is a {type_}: write to the path current.outputs.{name} instead")
         try:
-            text = encode_output(type_, value)
+            data = encode_output(type_, value)
         except BadValue as error:
             raise TypeError(f"output {name!r}: {error}") from None
-        getattr(self, name).write_text(text, encoding="utf-8")
+        getattr(self, name).write_bytes(data)
 
     def _type(self, name: str) -> str:
         types: dict[str, str] = self.__dict__["_types"]
@@ -93,13 +93,24 @@ class Outputs:
         return types[name]
 
 
-def encode_output(type_: str, value: Any) -> str:
-    """What a value looks like in an output's file: text for scalars, JSON for lists."""
+def encode_output(type_: str, value: Any) -> bytes:
+    """What a value looks like in an output's file: text for scalars, JSON for lists and json, or a pickle."""
+    if type_ == "pickle":
+        return _pickled(value)
     data = to_json(type_, value)
-    if element_type(type_) is not None:
-        return json.dumps(data, ensure_ascii=False)
+    if type_ == "json" or items_type(type_) is not None:
+        return json.dumps(data, ensure_ascii=False).encode()
     # One trailing newline is dropped when a string is read back, so one is added for the value to survive.
-    return to_text(type_, from_json(type_, data)) + "\n"
+    return f"{to_text(type_, from_json(type_, data))}\n".encode()
+
+
+def _pickled(value: Any) -> bytes:
+    import pickle
+
+    try:
+        return pickle.dumps(value)
+    except Exception as error:  # whatever the value's own classes raise
+        raise BadValue(f"a {type(value).__name__} cannot be pickled: {error}") from None
 
 
 class Current:
@@ -151,13 +162,23 @@ def _context() -> dict[str, Any]:
 def _inputs() -> Inputs:
     values: dict[str, Any] = {}
     for name, entry in _context()["inputs"].items():
-        if "path" in entry:
-            values[name] = Path(entry["path"])
-        elif "paths" in entry:
-            values[name] = [Path(path) for path in entry["paths"]]
+        if "paths" in entry:
+            values[name] = _read(entry["paths"], pickled=leaf_type(entry["type"]) == "pickle")
         else:
             values[name] = from_json(entry["type"], entry["value"])
     return Inputs(values)
+
+
+def _read(paths: Any, *, pickled: bool) -> Any:
+    """Paths, or what they hold, in lists as they stand."""
+    if isinstance(paths, list):
+        return [_read(path, pickled=pickled) for path in paths]
+    if not pickled:
+        return Path(paths)
+    import pickle
+
+    # Whoever may write to the store is trusted: the code that runs here comes from there too.
+    return pickle.loads(Path(paths).read_bytes())  # noqa: S301
 
 
 current = Current()

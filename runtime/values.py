@@ -1,11 +1,12 @@
 """Values by declared type: between text, JSON and Python.
 
-Types are written as in the language: `string int float bool file dir list[T]`. Three forms of a value exist: *text*
-(argv, environment, what a script writes), *JSON* (the store, the plan) and the *Python* value that `current` shows.
-The only coercion is int to float. JSON has no nan and no infinities, so those floats stand as the strings "nan",
-"inf" and "-inf" in JSON. Errors: `BadValue` with a message that fits after "…: " and names the type.
+Types are written as in the language: `string int float bool json file dir pickle list[T]`. Three forms of a value
+exist: *text* (argv, environment, what a script writes), *JSON* (the store, the plan) and the *Python* value that
+`current` shows. The only coercion is int to float. JSON has no nan and no infinities, so those floats stand as the
+strings "nan", "inf" and "-inf" in JSON; a `json` value is JSON already and holds none. Errors: `BadValue` with a
+message that fits after "…: " and names the type.
 
-`file` and `dir` have no value of their own here: they are artifacts, see `flowc.runtime.artifacts`.
+`file`, `dir` and `pickle` have no value of their own here: they are blobs, see `flowc.runtime.artifacts`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from flowc.runtime.plan import Json
@@ -27,16 +29,29 @@ class BadValue(ValueError):
 
 
 def is_artifact(type_: str) -> bool:
+    """A file or folder of the user's: its value is its path."""
     return type_ in ("file", "dir")
 
 
-def element_type(type_: str) -> str | None:
+def is_blob(type_: str) -> bool:
+    """What lies in the store as an object of its own: artifacts, and Python values as pickles."""
+    return type_ in ("file", "dir", "pickle")
+
+
+def items_type(type_: str) -> str | None:
     """`T` of `list[T]`, None for anything else."""
     return type_[5:-1] if type_.startswith("list[") and type_.endswith("]") else None
 
 
+def leaf_type(type_: str) -> str:
+    """The type inside all lists: `int` of `list[list[int]]`, and of `int`."""
+    while (inner := items_type(type_)) is not None:
+        type_ = inner
+    return type_
+
+
 def parse_text(type_: str, text: str) -> Any:
-    """The Python value of a scalar's text; lists are JSON text. `BadValue` when the text is not of the type."""
+    """The Python value of a text; lists and json are JSON text. `BadValue` when the text is not of the type."""
     if type_ == "string":
         return text
     stripped = text.strip()
@@ -49,10 +64,10 @@ def parse_text(type_: str, text: str) -> Any:
         return float(stripped)
     if type_ == "bool" and stripped in ("true", "false"):
         return stripped == "true"
-    if element_type(type_) is not None:
+    if type_ == "json" or items_type(type_) is not None:
         try:
             data = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadValue(f"expected {type_} as JSON, found {_shown(text)}") from None
         return from_json(type_, data)
     raise BadValue(f"expected {_EXPECTED.get(type_, type_)}, found {_shown(text)}")
@@ -83,11 +98,13 @@ def to_json(type_: str, value: Any) -> Json:
 
     Numbers of other libraries (numpy, torch) are taken by their `item()`, since that is what training code has at hand.
     """
-    inner = element_type(type_)
+    inner = items_type(type_)
     if inner is not None:
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise BadValue(f"expected {type_}, found {_kind(value)}")
         return [to_json(inner, item) for item in value]
+    if type_ == "json":
+        return _plain(value)
     if type_ not in _SCALARS:
         raise BadValue(f"a value of type {type_} has no JSON form")
     if not isinstance(value, (str, bool, int, float)) and hasattr(value, "item"):
@@ -107,9 +124,29 @@ def to_json(type_: str, value: Any) -> Json:
     raise BadValue(f"expected {type_}, found {_kind(value)} {_shown(value)}")
 
 
+def _plain(value: Any) -> Json:
+    """A Python value as JSON; tuples and other libraries' arrays are lists. What JSON does not have is refused."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise BadValue(f"expected json, found an object with the key {_shown(key)}; JSON's keys are strings")
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadValue(f"expected json, found {value!r}, which JSON does not have")
+        return value
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    raise BadValue(f"expected json, found {_kind(value)}")
+
+
 def from_json(type_: str, data: Any) -> Any:
     """The Python value of a JSON form; `BadValue` when it is not of the type."""
-    inner = element_type(type_)
+    inner = items_type(type_)
     if inner is not None:
         if not isinstance(data, list):
             raise BadValue(f"expected {type_}, found {_kind(data)}")
@@ -117,6 +154,8 @@ def from_json(type_: str, data: Any) -> Any:
     if type_ == "float" and data in ("nan", "inf", "-inf"):
         return float(data)
     converted = to_json(type_, data)
+    if type_ == "json":
+        return converted
     return float(data) if type_ == "float" and isinstance(converted, (int, float)) else data
 
 

@@ -7,6 +7,7 @@ that cannot be copied, the store's blob is named.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from flowc.runtime.commit import read_commit, read_outputs
 from flowc.runtime.errors import Stop
 from flowc.runtime.plan import Output, Plan, Step
 from flowc.runtime.store import Store, StoreError
-from flowc.runtime.values import is_artifact
+from flowc.runtime.values import is_blob
 
 from .attempt import Place
 from .outcome import Failure
@@ -66,7 +67,7 @@ def _rows(plan: Plan, place: Place) -> Iterator[tuple[str, str, str]]:
 
 
 def _text(step: Step, output: Output, record: Any, place: Place) -> str:
-    if not is_artifact(output.type):
+    if not is_blob(output.type):
         return shorten(record["value"])
     artifact = Artifact(type=record["type"], blob=record["blob"], size=record["size"], name=record["name"])
     return f"{size_text(artifact.size):>9}  {_where(step, output, artifact, place)}"
@@ -102,7 +103,7 @@ def shorten(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return _list_text(value)
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if not text.isprintable():
         text = repr(text)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}… ({len(text)} characters)"

@@ -213,6 +213,14 @@ def test_what_comes_to_light_behind_the_syntax_is_no_fault_of_the_fix() -> None:
     assert (fixed.after.text, fixed.applied, fixed.stopped) == ("c b", 1, False)
 
 
+@pytest.mark.parametrize(("text", "after"), [("a && b", "a and b"), ("a&&b", "a&&b"), ("(a)&&(b)", "(a)and(b)")])
+def test_words_are_not_glued_together(text: str, after: str) -> None:
+    at = text.index("&&")
+    item = wrong("F0123", Edit(Span(at, at + 2), "and"))
+    fixed = fixes.fix(Source("x.flow", text), lambda source: (item,) if "&&" in source.text else ())
+    assert fixed.after.text == after
+
+
 def test_fixes_that_undo_each_other_come_to_an_end() -> None:
     replies = {"a": (wrong("F0101", Edit(Span(0, 1), "b")),), "b": (wrong("F0101", Edit(Span(0, 1), "a")),)}
     assert fixes.fix(Source("x.flow", "a"), lambda source: replies[source.text]).applied == fixes.MOST_ROUNDS

@@ -25,7 +25,7 @@ SAMPLES = ROOT / "tests" / "samples"
 GOOD = sorted((SAMPLES / "good").iterdir())
 BAD = sorted((SAMPLES / "bad").iterdir())
 
-FAULTS = ("dsl/faults.py", "compiler/faults.py", "compiler/body_faults.py")
+FAULTS = sorted(path for folder in ("dsl", "compiler") for path in (ROOT / folder).glob("*faults.py"))
 # Needs a folder that cannot be bundled, see test_driver.
 WITHOUT_SAMPLE = {"F0601"}
 
@@ -68,7 +68,7 @@ def test_a_bad_program(folder: Path, golden: Golden) -> None:
 
 
 def codes() -> list[str]:
-    return [code for file in FAULTS for code in re.findall(r'"(F\d{4})"', (ROOT / file).read_text())]
+    return [code for file in FAULTS for code in re.findall(r'"(F\d{4})"', file.read_text())]
 
 
 def test_every_code_has_a_sample() -> None:

@@ -15,7 +15,7 @@ PLAN = Plan(
     source="demo.flow",
     timeout=3600,
     params=(plan.Param("n", "list[int]", False, [1, 2]),),
-    steps=(
+    nodes=(
         step(plan.Script("bash", "x\n"), name="one", outputs=outputs(a="file")),
         step(
             plan.Call("c.py", "go"),
@@ -43,12 +43,12 @@ def test_a_plan_survives_its_text_and_the_text_is_canonical() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('"version":1', '"version":2', "has version 2, this runtime reads version 1"),
-        ('"nodes":4', '"nodes":"4"', "plan.steps[2].gang.nodes should be of type int"),
+        ('"version":2', '"version":1', "has version 1, this runtime reads version 2"),
+        ('"nodes":4', '"nodes":"4"', "plan.nodes[2].gang.nodes should be of type int"),
         ('"kind":"torchrun"', '"kind":"horovod"', "unknown kind 'horovod'"),
         ('"flow":"demo",', "", "missing or unknown members: flow"),
         ('"flow":"demo"', '"flow":"demo","more":1', "missing or unknown members: more"),
-        ('"needs":["one"]', '"needs":"one"', "plan.steps[1].needs should be a list"),
+        ('"needs":["one"]', '"needs":"one"', "plan.nodes[1].needs should be a list"),
     ],
 )
 def test_another_plan_is_refused_with_the_place(old: str, new: str, says: str) -> None:

@@ -1,0 +1,55 @@
+"""The closed vocabularies of the language: words, types, units, settings, frameworks, targets.
+
+Tables of frozen dataclasses and nothing else. Parser, checker, messages and the manual read the same rows, so that a
+setting is known everywhere or nowhere.
+"""
+
+from __future__ import annotations
+
+from .frameworks import FRAMEWORKS, IMAGES, FrameworkRow
+from .rows import KIND_WORDS, Kind, Place, SettingRow, by_alias
+from .rules import RULES, RuleRow
+from .settings import MAIN_SETTINGS, MOST_NODES, RESERVED_ENV_PREFIXES, SETTINGS
+from .targets import SECRETS, TARGETS, TargetRow
+from .words import (
+    DURATION_UNITS,
+    EDITION,
+    KEYWORD_ALIASES,
+    KEYWORDS,
+    RESERVED,
+    SCRIPT_LANGUAGES,
+    SIZE_UNITS,
+    TYPES,
+    UNIT_ALIASES,
+    TypeRow,
+)
+
+__all__ = [
+    "DURATION_UNITS",
+    "EDITION",
+    "FRAMEWORKS",
+    "IMAGES",
+    "KEYWORDS",
+    "KEYWORD_ALIASES",
+    "KIND_WORDS",
+    "MAIN_SETTINGS",
+    "MOST_NODES",
+    "RESERVED",
+    "RESERVED_ENV_PREFIXES",
+    "RULES",
+    "SCRIPT_LANGUAGES",
+    "SECRETS",
+    "SETTINGS",
+    "SIZE_UNITS",
+    "TARGETS",
+    "TYPES",
+    "UNIT_ALIASES",
+    "FrameworkRow",
+    "Kind",
+    "Place",
+    "RuleRow",
+    "SettingRow",
+    "TargetRow",
+    "TypeRow",
+    "by_alias",
+]
