@@ -1,6 +1,7 @@
 """F02xx and F03xx: names, the graph, types. One constructor per code; the wording is here, the decision elsewhere.
 
-Codes are stable: a code that is no longer used is never given to something else. F04xx to F06xx are in `body_faults`.
+Codes are stable: a code that is no longer used is never given to something else. More of these are in `scope_faults`
+and `type_faults`, settings (F04xx) in `setting_faults`, bodies and the bundle (F05xx, F06xx) in `body_faults`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from flowc.dsl.diagnostics import Diagnostic, Label, replace
 from flowc.dsl.spans import Span
 from flowc.dsl.suggest import closest, did_you_mean, listed
 
-from .model import Type
+from .values import JSON, PICKLE, Type
 
 # A ring of a thousand steps is told by some of them.
 _LONGEST_RING = 8
@@ -20,16 +21,11 @@ _LONGEST_RING = 8
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-def unknown_name(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
-    found = closest(name, known)
-    return _error(
-        "F0201",
-        f"there is no parameter and no step `{name}`",
-        span,
-        "unknown name",
-        help=(f"did you mean `{found}`?",) if found else (),
-        fix=found,
-    )
+def unknown_name(name: str, span: Span, known: Iterable[str], meant: tuple[str, ...] = ()) -> Diagnostic:
+    """`meant`: help where the word itself shows what it should have been."""
+    found = None if meant else closest(name, known)
+    help_ = meant or ((f"did you mean `{found}`?",) if found else ())
+    return _error("F0201", f"there is no parameter and no step `{name}`", span, "unknown name", help=help_, fix=found)
 
 
 def unknown_step(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
@@ -59,7 +55,7 @@ def name_taken(name: str, span: Span, what: str, first: Span) -> Diagnostic:
         span,
         "declared again",
         (Label(first, f"the {what} of this name"),),
-        ("parameters and steps share one set of names",),
+        ("parameters, steps, secrets and loop variables share one set of names",),
     )
 
 
@@ -82,11 +78,15 @@ def cycle(steps: Sequence[str], causes: Sequence[Span]) -> Diagnostic:
     )
 
 
-def not_an_input(name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool) -> Diagnostic:
-    """A name in a body or its environment that no `in` declares."""
-    found = closest(name, inputs)
-    if param:
-        help_: tuple[str, ...] = (f"add the line `in {name}` to the step",)
+def not_an_input(
+    name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool, secret: bool = False
+) -> Diagnostic:
+    """A name in a body or its environment that no `in` declares; `param`: `in NAME` would do."""
+    found = None if secret else closest(name, inputs)
+    if secret:
+        help_: tuple[str, ...] = (f"a secret is read in an `env` line: `env {name.upper()} = secret.{name}`",)
+    elif param:
+        help_ = (f"add the line `in {name}` to the step",)
     elif found:
         help_ = (f"did you mean `{found}`?",)
     else:
@@ -101,13 +101,14 @@ def not_an_input(name: str, step: str, span: Span, inputs: Sequence[str], *, par
     )
 
 
-def input_shadows(name: str, span: Span, param: Span) -> Diagnostic:
+def input_shadows(name: str, span: Span, what: str, declared: Span) -> Diagnostic:
+    """`what` is "parameter" or "loop variable"."""
     return _error(
         "F0208",
-        f"the input `{name}` is something else than the parameter of this name",
+        f"the input `{name}` is something else than the {what} of this name",
         span,
-        f"not the parameter `{name}`",
-        (Label(param, "the parameter"),),
+        f"not the {what} `{name}`",
+        (Label(declared, f"the {what}"),),
         ("choose another name for the input",),
     )
 
@@ -132,18 +133,24 @@ def step_without_output(step: str, span: Span, outputs: Sequence[str]) -> Diagno
     return _error("F0210", f"`{step}` is a step, not a value", span, "which output?", help=(help_,))
 
 
-def no_such_param(name: str, span: Span, params: Sequence[str], outputs: Sequence[str]) -> Diagnostic:
-    """The short form `in name`; `outputs` are the steps' outputs of that name, as references."""
-    found = closest(name, params)
+def no_such_param(
+    name: str, span: Span, known: Sequence[str], outputs: Sequence[str], *, loops: bool = False
+) -> Diagnostic:
+    """The short form `in name`; `outputs` are the steps' outputs of that name, as references.
+
+    `loops`: loop variables could stand here as well.
+    """
+    found = closest(name, known)
+    what = "parameter and no loop variable" if loops else "parameter"
     if outputs:
         help_: tuple[str, ...] = (f"did you mean `in {name} = {outputs[0]}`?",)
     else:
         help_ = (f"did you mean `{found}`?",) if found else (f"say where it comes from: `in {name} = …`",)
     return _error(
         "F0211",
-        f"there is no parameter `{name}`",
+        f"there is no {what} `{name}`",
         span,
-        "short for the parameter of this name",
+        "short for the parameter of this name" if not loops else "short for what has this name",
         help=help_,
         fix=f"{name} = {outputs[0]}" if outputs else found,
     )
@@ -168,8 +175,10 @@ def unknown_in_script(name: str, span: Span, step: str, known: Sequence[str]) ->
     )
 
 
-def unknown_run_value(name: str, span: Span) -> Diagnostic:
-    return _error("F0215", f"there is no `run.{name}`", span, "unknown", help=("`run.id` is the run's identity",))
+def unknown_run_value(name: str, span: Span, *, final: bool = False) -> Diagnostic:
+    """`final`: in the inputs of a step of `finally`, which see the run's end and not `run.id`."""
+    help_ = "in `finally` there are `run.status` and `run.failed_step`" if final else "`run.id` is the run's identity"
+    return _error("F0215", f"there is no `run.{name}`", span, "unknown", help=(help_,))
 
 
 def not_visible_in_body(text: str, step: str, span: Span, suggestion: str, name: str) -> Diagnostic:
@@ -192,8 +201,10 @@ def only_in_bodies(text: str, span: Span) -> Diagnostic:
     )
 
 
-def no_fields(text: str, what: str, span: Span) -> Diagnostic:
-    return _error("F0218", f"`{text}` means nothing: {what} has no parts", span, "no such part")
+def no_fields(text: str, what: str, span: Span, *, json: bool = False) -> Diagnostic:
+    reason = "the language does not look into json values" if json else f"{what} has no parts"
+    help_ = ("pass the whole value on, and let a body take the part from it",) if json else ()
+    return _error("F0218", f"`{text}` means nothing: {reason}", span, "no such part", help=help_)
 
 
 def no_steps(flow: str, span: Span) -> Diagnostic:
@@ -204,15 +215,15 @@ def no_steps(flow: str, span: Span) -> Diagnostic:
 
 
 def unknown_type(name: str, span: Span) -> Diagnostic:
-    built = [row.name for row in tables.TYPES.values() if row.since]
+    known = tuple(tables.TYPES)
     alias = tables.by_alias(name, tuple(tables.TYPES.values()))
-    found = alias or closest(name, built)
+    found = alias or closest(name, known)
     return _error(
         "F0301",
         f"there is no type `{name}`",
         span,
         "unknown type",
-        help=(f"did you mean `{found}`?",) if found else (f"the types: {listed(built)}",),
+        help=(f"did you mean `{found}`?",) if found else (f"the types: {', '.join(f'`{type_}`' for type_ in known)}",),
         fix=found,
         # `str` is a string; whether somebody's `path` is a file or a text only they know.
         certain=alias is not None and tables.TYPES[alias].scalar,
@@ -225,7 +236,11 @@ def type_of_param(type_: Type, span: Span) -> Diagnostic:
         f"a parameter cannot be a {type_}",
         span,
         "not for parameters",
-        help=("pass its address as a string, and let a step fetch it",),
+        help=(
+            ("only a step's own Python can make one; pass a json value",)
+            if type_ == PICKLE
+            else ("pass its address as a string, and let a step fetch it",)
+        ),
     )
 
 
@@ -239,13 +254,17 @@ def no_type_argument(name: str, span: Span) -> Diagnostic:
     )
 
 
-def artifacts_in_list(type_: Type, span: Span) -> Diagnostic:
+def not_in_a_list(type_: Type, span: Span) -> Diagnostic:
     return _error(
         "F0305",
         f"a list cannot hold a {type_}",
         span,
         "not in a list",
-        help=("for many files that belong together use one output of type `dir`",),
+        help=(
+            ("one `pickle` holds any value, a list too",)
+            if type_ == PICKLE
+            else ("for many files that belong together use one output of type `dir`",)
+        ),
     )
 
 
@@ -291,28 +310,31 @@ def not_a_value(kind: str, span: Span) -> Diagnostic:
     )
 
 
-def list_in_argv(span: Span) -> Diagnostic:
-    return _error(
-        "F0310",
-        "a list cannot be written inside a command",
-        span,
-        "write its elements as arguments",
-        help=("an input that holds a list expands to several arguments",),
-    )
+def list_in_argv(span: Span, *, is_object: bool = False) -> Diagnostic:
+    if is_object:
+        what, label, help_ = "an object", "not one argument", "make it an input, which is one argument, its JSON text"
+    else:
+        what, label = "a list", "write its elements as arguments"
+        help_ = "an input that holds a list expands to several arguments"
+    return _error("F0310", f"{what} cannot be written inside a command", span, label, help=(help_,))
 
 
-def not_for_env(name: str, type_: Type, span: Span) -> Diagnostic:
-    return _error(
-        "F0311",
-        f"`{name}` is {_a(type_)}; a variable holds one value",
-        span,
-        "not one value",
-        help=("in a script `$in_NAME` is the path of a JSON file with the list",),
-    )
+def not_for_env(name: str, type_: Type | None, span: Span) -> Diagnostic:
+    """`type_` None: a list of whatever."""
+    help_ = "in a script `$in_NAME` is the path of a JSON file with the list"
+    if type_ == PICKLE:
+        help_ = "Python reads it from `current.inputs`"
+    elif type_ == JSON:
+        help_ = "in a script `$in_NAME` is the path of a JSON file with the value"
+    found = "a list" if type_ is None else _a(type_)
+    message = f"`{name}` is {found}; a variable holds one value"
+    return _error("F0311", message, span, "not one value", help=(help_,))
 
 
 def _a(type_: Type) -> str:
     text = str(type_)
+    if type_ == JSON:
+        return text
     return f"an {text}" if text[0] in "aeio" else f"a {text}"
 
 
