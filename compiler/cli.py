@@ -39,6 +39,7 @@ examples:
   flowc check flows/*.flow --format github     in a workflow of GitHub Actions
   flowc check --fix digits.flow                put right what leaves no doubt
   flowc check --fix --diff digits.flow         show it only
+  flowc check digits.flow --explain-settings train
 """
 _EXPLAIN = """\
 examples:
@@ -125,6 +126,8 @@ def _drop_output() -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if options.explain_settings is not None:
+        return _explain_settings(options)
     from .driver import check_source
     from .inputs import Refused, read_source
     from .report import Report
@@ -166,6 +169,22 @@ def _explain(options: argparse.Namespace) -> int:
 
     pages = [explain.as_text(explain.asked(word)) for word in options.codes]
     write("\n".join(pages) if pages else explain.listing(), sys.stdout)
+    return CLEAN
+
+
+def _explain_settings(options: argparse.Namespace) -> int:
+    from .driver import check_source
+    from .explain_settings import explained
+    from .inputs import Refused, read_source
+
+    if len(options.files) > 1:
+        raise Refused("--explain-settings takes one flow file")
+    source = read_source(options.files[0])
+    checked = check_source(source, Path(options.files[0]).parent)
+    _show(checked.diagnostics, source, options)
+    if checked.model is None:
+        return FAILED
+    _write(explained(checked.model, options.explain_settings, as_json=options.format == "json"))
     return CLEAN
 
 
@@ -263,11 +282,11 @@ def _write_documents(compiled: Compiled, options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> int:
     from flowc.targets.local import RunOptions, run
 
-    from .driver import plan_source
+    from .driver import run_source
     from .inputs import check_store, read_params, read_source
 
     source = read_source(options.file)
-    planned = plan_source(source, Path(options.file).parent)
+    planned = run_source(source, Path(options.file).parent)
     _show(planned.diagnostics, source, options)
     if planned.build is None or planned.bundle is None:
         return FAILED
@@ -366,6 +385,9 @@ def _parser() -> argparse.ArgumentParser:
         "--diff",
         action="store_true",
         help="with --fix: write nothing, show what would change, and on standard error what would remain",
+    )
+    check.add_argument(
+        "--explain-settings", metavar="STEP", help="show each setting of this step, and where its value comes from"
     )
 
     fmt = command("fmt", "lay flow files out in the one way", _FMT)

@@ -163,9 +163,9 @@ def meant(expr: ast.Expr, kind: str) -> tuple[str, ...]:
     if not isinstance(expr, ast.Ref) or expr.field is not None or expr.stars:
         return ()
     word = expr.name.text
-    if kind == "bool" and word.lower() in ("true", "false"):
+    if kind in ("bool", "json") and word.lower() in ("true", "false"):
         return (f"did you mean `{word.lower()}`?",)
-    return (f'text stands in double quotes: "{word}"',) if kind == "string" else ()
+    return (f'text stands in double quotes: "{word}"',) if kind in ("string", "json") else ()
 
 
 def constant(expr: ast.Expr, say: list[Diagnostic], wanted: Type | None = None) -> Constant | Unresolved:

@@ -1,7 +1,7 @@
 """driver: the stages of the compiler in their order.
 
-`check_source` gives the diagnostics of a text, `plan_source` its plan and code bundle as well, `compile_source` the
-documents of a target. Nothing here raises for a mistake in the program, prints, or writes a file; files that a program
+`check_source` gives the diagnostics of a text, `plan_source` its plan and code bundle as well, `run_source` the same
+for a run on this machine, `compile_source` the documents of a target. Nothing here raises for a mistake in the program, prints, or writes a file; files that a program
 names are read from `base_dir`, the folder of the flow file.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -106,6 +106,17 @@ def plan_source(source: Source, base_dir: Path, store: str | None = None, leave_
         version=VERSION,
     )
     return Planned(build, bundle, checked.diagnostics)
+
+
+def run_source(source: Source, base_dir: Path) -> Planned:
+    """As `plan_source`, for a run on this machine: what it cannot run is an error."""
+    planned = plan_source(source, base_dir)
+    if planned.build is None:
+        return planned
+    from flowc.targets.local import limits
+
+    diagnostics = in_order(planned.diagnostics + limits(planned.build))
+    return Planned(None, None, diagnostics) if has_errors(diagnostics) else replace(planned, diagnostics=diagnostics)
 
 
 def compile_source(

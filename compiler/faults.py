@@ -48,14 +48,20 @@ def unknown_output(step: str, name: str, span: Span, declared: Span, known: Sequ
     )
 
 
-def name_taken(name: str, span: Span, what: str, first: Span) -> Diagnostic:
+def name_taken(name: str, span: Span, kind: str, what: str, first: Span) -> Diagnostic:
+    """A `kind` declared where a `what` has the name already."""
+    loops = kind == what == "loop variable"
     return _error(
         "F0204",
         f"the name `{name}` is taken",
         span,
         "declared again",
         (Label(first, f"the {what} of this name"),),
-        ("parameters, steps, secrets and loop variables share one set of names",),
+        (
+            "give each loop a variable of its own"
+            if loops
+            else "parameters, steps, secrets and loop variables share one set of names",
+        ),
     )
 
 
@@ -79,12 +85,15 @@ def cycle(steps: Sequence[str], causes: Sequence[Span]) -> Diagnostic:
 
 
 def not_an_input(
-    name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool, secret: bool = False
+    name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool, secret: str | None = None
 ) -> Diagnostic:
-    """A name in a body or its environment that no `in` declares; `param`: `in NAME` would do."""
+    """A name in a body or its environment that no `in` declares.
+
+    `param`: `in NAME` would do; `secret`: what to write if this was to be the secret of that name.
+    """
     found = None if secret else closest(name, inputs)
     if secret:
-        help_: tuple[str, ...] = (f"a secret is read in an `env` line: `env {name.upper()} = secret.{name}`",)
+        help_: tuple[str, ...] = (f"`{name}` is a secret: write `{secret}`",)
     elif param:
         help_ = (f"add the line `in {name}` to the step",)
     elif found:

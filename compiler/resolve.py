@@ -45,7 +45,7 @@ def resolve(file: ast.File) -> tuple[Model, tuple[Diagnostic, ...]]:
         doc=flow.doc,
         params=tuple(names.params.values()),
         secrets=tuple(names.secrets.values()),
-        schedules=getattr(settings, "schedules", lambda *_: ())(flow, say),
+        schedules=settings.schedules(flow, say),
         timeout=given.timeout,
         on=given.on,
         region=resolver.region("", flow.nodes, names.root),
@@ -235,9 +235,9 @@ class _Resolver:
         """What is wrong with a name in `after`."""
         names, text = self.names, name.text
         if (param := names.params.get(text)) is not None:
-            return scope_faults.not_a_step(text, "a parameter", name.span, param.span)
+            return scope_faults.not_a_step(text, "parameter", name.span, param.span)
         if (block := names.variables.get(text)) is not None and isinstance(block.node, ast.Foreach):
-            return scope_faults.not_a_step(text, "a loop variable", name.span, block.node.name.span)
+            return scope_faults.not_a_step(text, "loop variable", name.span, block.node.name.span)
         if (secret := names.secrets.get(text)) is not None:
-            return scope_faults.not_a_step(text, "a secret", name.span, secret.span)
+            return scope_faults.not_a_step(text, "secret", name.span, secret.span)
         return faults.unknown_step(text, name.span, names.candidates(names.steps))

@@ -215,7 +215,7 @@ class Bodies:
         name = ref.name.text
         found = own.inputs.get(name)
         if found is None or ref.field is not None or ref.stars:
-            self.say(self._unknown(ref, own, found))
+            self.say(self._unknown(ref, own, found, place))
             return Unresolved(ref.span)
         inner = constants.innermost(found.type)
         if inner == PICKLE and not own.is_python:
@@ -229,7 +229,7 @@ class Bodies:
             return Unresolved(ref.span)
         return InputRef(name, found.type, ref.span)
 
-    def _unknown(self, ref: ast.Ref, own: Own, found: Input | None) -> Diagnostic:
+    def _unknown(self, ref: ast.Ref, own: Own, found: Input | None, place: _Place) -> Diagnostic:
         name, step = ref.name.text, own.step.name.text
         field = None if ref.field is None else ref.field.text
         if field is not None and name == step and field in own.outputs:
@@ -245,5 +245,7 @@ class Bodies:
             return faults.not_visible_in_body(text, step, ref.span, f"in {field} = {text}", field)
         scope = self.names.declared[own.step.name.span].scope
         is_visible = name in self.names.params or name in scope.variables
-        secret = name in self.names.secrets and field is None
+        secret = None
+        if name in self.names.secrets and field is None:
+            secret = f"secret.{name}" if place == "env" else f"env {name.upper()} = secret.{name}"
         return faults.not_an_input(name, step, ref.name.span, tuple(own.inputs), param=is_visible, secret=secret)

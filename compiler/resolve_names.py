@@ -167,7 +167,7 @@ class _Declarer:
 
     def is_free(self, name: ast.Name, what: str) -> bool:
         if name.text in self.taken:
-            self.say.append(faults.name_taken(name.text, name.span, *self.taken[name.text]))
+            self.say.append(faults.name_taken(name.text, name.span, what, *self.taken[name.text]))
             return False
         self.taken[name.text] = (what, name.span)
         return True

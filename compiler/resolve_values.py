@@ -208,6 +208,8 @@ class Values:
             if found is None:
                 return Unresolved(expr.span)
             inner, wanted = found, None
+        elif (bare := self._bare(expr, at)) is not None:
+            return self._star_missing(expr, at, *bare)
         inside = replace(at, scope=inner[-1]) if inner else at
         args = tuple(self._value(arg, inside, wanted) for arg in expr.args)
         type_ = constants.agreed(args)
@@ -222,14 +224,10 @@ class Values:
         """The regions that `either(…)[*]` is read out of: those around its steps, up to as many loops as stars."""
         found: tuple[ast.Ref, tuple[Scope, ...]] | None = None
         for ref, declared in (pair for arg in expr.args for pair in self.refs.steps_in(arg)):
-            beyond = declared.scope.beyond(at.scope)
-            loops = [number for number, scope in enumerate(beyond) if scope.variable is not None]
-            if not loops:
-                continue
-            scopes = beyond[: loops[: len(expr.stars)][-1] + 1]
-            if found is None:
+            scopes = _out_of(declared.scope.beyond(at.scope), len(expr.stars))
+            if found is None and scopes:
                 found = ref, scopes
-            elif scopes[-1] is not found[1][-1]:
+            elif found is not None and scopes and scopes[-1] is not found[1][-1]:
                 two = _run_for(*found), _run_for(ref, scopes)
                 self.say(scope_faults.several_loops(expr.span, *two, self._apart(expr, at.scope)))
                 return None
@@ -244,6 +242,33 @@ class Values:
         why = why if due else "none of its arguments runs in a loop that is over here"
         self.say(type_faults.star_too_many(text, due, why, fixed, stars[due].to(stars[-1]), expr.span))
         return None
+
+    def _bare(self, expr: ast.Either, at: At) -> tuple[ast.Ref, tuple[Scope, ...]] | None:
+        """`either(a.x, 0)` without any star, where all steps that need one run in the same loops: the first of them.
+
+        The star was hardly forgotten inside: the others are single values, too.
+        """
+        found: tuple[ast.Ref, tuple[Scope, ...]] | None = None
+        for ref, declared in (pair for arg in expr.args for pair in self.refs.steps_in(arg)):
+            beyond = declared.scope.beyond(at.scope)
+            scopes = _out_of(beyond, fans(beyond))
+            if ref.stars or (scopes and found is not None and scopes[-1] is not found[1][-1]):
+                return None
+            found = found or ((ref, scopes) if scopes else None)
+        literal = [constants.not_literal(arg) is None and isinstance(arg, ast.List) for arg in expr.args]
+        return None if any(literal) or at.scope.final else found
+
+    def _star_missing(self, expr: ast.Either, at: At, ref: ast.Ref, scopes: tuple[Scope, ...]) -> Value:
+        before = len(self.diagnostics)
+        starred = self._either(replace(expr, stars=(expr.span,) * fans(scopes)), at, None)
+        if len(self.diagnostics) == before:
+            one = self._value(ref, replace(at, scope=scopes[-1]), None).type
+            loops = [(scope.variable, scope.block.head) for scope in scopes if scope.variable and scope.block]
+            fixed = self.source.text[slice(*expr.span)] + "[*]" * fans(scopes)
+            written = f"{ref.name.text}.{'' if ref.field is None else ref.field.text}"
+            said = (written, fixed, loops, one, starred.type, ref.span)
+            self.say(type_faults.star_missing(ref.name.text, *said, place=expr.span))
+        return Unresolved(expr.span)
 
     def _apart(self, expr: ast.Either, scope: Scope) -> str:
         """`either(a.x, b.x)[*]` with a star in each argument instead."""
@@ -284,6 +309,12 @@ class Values:
 def _is_broken(value: Value) -> bool:
     """Its type is not known because of something that was reported."""
     return not isinstance(value, Constant) and not parts(value) and not constants.is_known(value.type)
+
+
+def _out_of(scopes: tuple[Scope, ...], stars: int) -> tuple[Scope, ...]:
+    """The first of these regions, as far as so many stars lead out of them."""
+    loops = [number for number, scope in enumerate(scopes) if scope.variable is not None][:stars]
+    return scopes[: loops[-1] + 1] if loops else ()
 
 
 def _run_for(ref: ast.Ref, scopes: Sequence[Scope]) -> tuple[str, Span]:

@@ -95,13 +95,10 @@ def several_loops(span: Span, one: tuple[str, Span], other: tuple[str, Span], ap
     """`either(…)[*]` over steps of two loops; each is a step and its loop. `apart` joins each of them by itself."""
     return _error(
         "F0227",
-        "the arguments of `either(…)[*]` run in one loop",
+        "the arguments of `either(…)[*]` are read in one loop together",
         span,
         "these are of two loops",
-        (
-            Label(one[1], f"`{one[0]}` runs for each item of this list"),
-            Label(other[1], f"`{other[0]}` for each of this"),
-        ),
+        tuple(Label(head, f"`{step}` runs for each item of this list") for step, head in (one, other)),
         (f"collect each by itself: `{apart}`",),
     )
 
@@ -139,14 +136,16 @@ def own_input(name: str, span: Span, declared: Span) -> Diagnostic:
 
 
 def not_a_step(name: str, what: str, span: Span, declared: Span) -> Diagnostic:
-    """`after` names something else; `what` is a kind of declaration, with its article."""
+    """`after` names something else; `what` is the kind of declaration."""
+    loop = what == "loop variable"
+    help_ = "to wait for a whole block name any step inside it" if loop else "it is there before any step runs"
     return _error(
         "F0231",
-        f"`after` takes steps, and `{name}` is {what}",
+        f"`after` takes steps, and `{name}` is a {what}",
         span,
         "not a step",
         (Label(declared, "declared here"),),
-        ("to wait for a whole block, name any step inside it",),
+        (help_,),
     )
 
 

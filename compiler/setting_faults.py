@@ -330,18 +330,25 @@ def cron_field(field: str, text: str, span: Span, hints: Sequence[str]) -> Diagn
     )
 
 
-def cron_range(field: str, text: str, least: int, most: int, span: Span) -> Diagnostic:
-    return _error("F0443", f"the {field} is from {least} to {most}; found {text}", span, "out of range")
+def cron_range(field: str, text: str, least: int, most: int, span: Span, hint: str | None = None) -> Diagnostic:
+    return _error(
+        "F0443",
+        f"the {field} is from {least} to {most}; found {text}",
+        span,
+        "out of range",
+        help=(hint,) if hint else (),
+    )
 
 
-def cron_order(field: str, text: str, span: Span, fixed: str | None) -> Diagnostic:
+def cron_order(field: str, text: str, span: Span, fixed: str | None, *, whole: bool) -> Diagnostic:
+    """`whole`: the range is all of the field."""
     return _error(
         "F0444",
         f"the range `{text}` of the {field} ends before it begins",
         span,
         "runs backwards",
         help=(f"write `{fixed}`",) if fixed else (),
-        fix=fixed,
+        fix=fixed if whole else None,
     )
 
 
@@ -383,6 +390,17 @@ def unknown_zone(name: str, span: Span, found: str | None, hints: Sequence[str])
         "unknown time zone",
         help=(f"did you mean `{found}`?",) if found else tuple(hints),
         fix=f'"{found}"' if found else None,
+    )
+
+
+def zone_without_place(name: str, span: Span) -> Diagnostic:
+    """`CET`, `UTC+2`, `Japan`: an abbreviation, an offset, an old name."""
+    return _error(
+        "F0451",
+        f"`{name}` names no place",
+        span,
+        "not a zone of one place",
+        help=("a zone is named after a place, whose summer time it knows: for example `Europe/Paris`, or `UTC`",),
     )
 
 

@@ -21,6 +21,7 @@ from flowc.runtime.plan import Json
 from . import body_faults
 from . import setting_faults as faults
 from .model import Origin, OriginWord, Secret, TargetSetting
+from .schedules import schedules as schedules
 from .settings_text import shown, shown_default
 from .settings_values import checked
 

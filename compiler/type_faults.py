@@ -22,18 +22,23 @@ def star_missing(
     joined: Type,
     span: Span,
     note: str | None = None,
+    place: Span | None = None,
 ) -> Diagnostic:
-    """A bare reference into loops; `loops` are those without a star: their variables, and their heads."""
+    """A bare reference into loops; `loops` are those without a star: their variables, and their heads.
+
+    `place` is that of what gets the stars, where it is more than the reference.
+    """
     variables = listed(name for name, _ in loops)
     collect = f"collect the values: `{fixed}`" + ("" if joined == UNKNOWN else f" is {joined}")
-    return _error(
+    return Diagnostic(
         "F0312",
+        "error",
         f"`{step}` runs once per {variables}, so `{written}` is not {_one(one)} here",
         span,
         "used outside the loop",
         tuple(Label(head, f"`{step}` runs for each item of this list") for _, head in loops),
         (collect, *((note,) if note else ())),
-        fixed,
+        replace(place or span, fixed),
     )
 
 
@@ -53,16 +58,16 @@ def star_for_nodes(
 
 
 def star_too_many(written: str, due: int, why: str, fixed: str, span: Span, place: Span) -> Diagnostic:
-    """`due` stars would be right because of `why`; `place` is that of what is written."""
-    extra = "this star" if written.count("[*]") == due + 1 else "these stars"
+    """`due` stars would be right because of `why`; `span` is that of the others, `place` of what is written."""
+    extra = written.count("[*]") - due
     return Diagnostic(
         "F0314",
         "error",
-        f"`{written}` has more stars than there are values to collect",
+        f"`{written}` has {'a star' if extra == 1 else f'{extra} stars'} too many",
         span,
-        f"nothing is left for {extra}",
+        "nothing to collect",
         (),
-        (why, f"write `{fixed}`"),
+        (f"{why}: write `{fixed}`",),
         replace(place, fixed),
     )
 

@@ -18,10 +18,10 @@ from .tokens import span
 
 
 def build(tree: Node, source: Source, *, damaged: bool) -> tuple[ast.File, list[Diagnostic]]:
-    builder = _Builder(source)
+    builder = _Builder(source, damaged=damaged)
     flow = builder.flow(tree_of(tree.children[1]))
     # Another edition than the one that is known has stopped the parser.
-    return ast.File(source, tables.EDITION, flow, damaged or builder.damaged), builder.diagnostics
+    return ast.File(source, tables.EDITION, flow, builder.damaged), builder.diagnostics
 
 
 def _of(items: Iterable[Node], *kinds: str) -> Iterable[Node]:
@@ -142,21 +142,18 @@ class _Builder(ExprBuilder):
         """What `max` and `until` say; `Bad` with the place of the loop's edge where one is missing."""
         limit: ast.Expr | None = None
         until: ast.Expr | None = None
-        for bound in (*before, *after):
-            word_ = token_of(bound.children[0])
-            if word_.type == "MAX":
-                value = self.limit(bound.children[1])
-                good = limit is None and bound in before
-                limit = limit or value
-            else:
-                value = self.expr(bound.children[1])
-                good = until is None and bound in after
-                until = until or value
-            if not good:
-                self.say(faults.bound_misplaced(str(word_), span(word_)))
+        for due, bounds in (("MAX", before), ("UNTIL", after)):
+            for word_, value in ((token_of(bound.children[0]), bound.children[1]) for bound in bounds):
+                is_first = (limit if word_.type == "MAX" else until) is None
+                if word_.type == "MAX":
+                    limit = self.limit(value) if is_first else limit
+                else:
+                    until = self.expr(value) if is_first else until
+                if word_.type != due or not is_first:
+                    self.say(faults.bound_misplaced(str(word_), span(word_)))
         if limit is None:
             self.say(faults.limit_missing(keyword))
-        if until is None:
+        elif until is None and not self.torn:
             self.say(faults.until_missing(keyword, end))
         return limit or ast.Bad(keyword), until or ast.Bad(end)
 

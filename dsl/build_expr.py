@@ -64,10 +64,12 @@ def _edge(child: Child, index: int) -> int:
 
 
 class ExprBuilder:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, damaged: bool) -> None:
         self.source = source
         self.diagnostics: list[Diagnostic] = []
-        self.damaged = False
+        # Whether lines were lost before, and whether anything was lost at all.
+        self.torn = damaged
+        self.damaged = damaged
 
     def say(self, diagnostic: Diagnostic | None) -> None:
         if diagnostic is not None:
@@ -174,9 +176,11 @@ class ExprBuilder:
         stars: list[Span] = []
         field: ast.Name | None = None
         odd: Span | None = None
+        if not token_of(name):
+            return ast.Bad(extent(tree))  # the parser has put it there
         for suffix in map(tree_of, rest):
             place = extent(suffix)
-            if suffix.data == "index":
+            if suffix.data == "index" and None not in suffix.children:
                 return self._index(suffix, extent(tree))
             if suffix.data == "field":
                 place = Span(place.start - 1, place.end)
@@ -185,7 +189,7 @@ class ExprBuilder:
                     return ast.Bad(extent(tree))
                 field = word(suffix.children[0])
                 continue
-            if odd is None and (suffix.data == "dot_star" or field):
+            if odd is None and (suffix.data != "star" or field):
                 odd = place
             stars.append(place)
         if odd:
@@ -240,7 +244,8 @@ class ExprBuilder:
             return self._suffix(tree_of(rest[0]), extent(tree))
         keyword = span(token_of(tree.children[0]))
         if len(args) != 2:
-            self.say(faults.previous_arguments(len(args), extent(tree)))
+            if not any(isinstance(value, ast.Bad) for value in args):
+                self.say(faults.previous_arguments(len(args), extent(tree)))
             self.damaged = True
             return ast.Bad(extent(tree))
         return ast.Previous(args[0], args[1], keyword, extent(tree))

@@ -16,8 +16,8 @@ from .suggest import listed
 IN_HEAD = "it stands in the step's head: step NAME parallel(2) { … }"
 
 
-def unexpected(expected: str, found: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
-    return _error("F0101", f"expected {expected}, found {found}", span, "not expected here", help=tuple(hints))
+def unexpected(expected: str, found: str, span: Span, hints: Iterable[str] = (), fix: Fix | None = None) -> Diagnostic:
+    return _error("F0101", f"expected {expected}, found {found}", span, "not expected here", help=tuple(hints), fix=fix)
 
 
 def not_closed(span: Span, opens: str, found: str, at: Span | None, suspect: Span | None) -> Diagnostic:
@@ -124,18 +124,12 @@ def keyword_as_name(word: str, span: Span) -> Diagnostic:
     )
 
 
-def reserved_word(word: str, span: Span) -> Diagnostic:
-    return _error("F0114", f"`{word}` is reserved for a later edition of the language", span, "not yet in the language")
+def reserved_word(word: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
+    message = f"`{word}` is reserved for a later edition of the language"
+    return _error("F0114", message, span, "not yet in the language", help=tuple(hints))
 
 
-def not_built(what: str, span: Span, hint: str | None = None) -> Diagnostic:
-    return _error(
-        "F0115",
-        f"{what} is part of the language, but this version of flowc does not build it yet",
-        span,
-        "not built yet",
-        help=(hint,) if hint else (),
-    )
+# F0115 said that a part of the language was not built yet; now all of it is.
 
 
 def unknown_edition(text: str, span: Span) -> Diagnostic:
@@ -201,13 +195,14 @@ def comparison_chain(signs: tuple[Span, Span], middle: str) -> Diagnostic:
     )
 
 
-def operator_spelt(sign: str, span: Span, word: str) -> Diagnostic:
+def operator_spelt(sign: str, span: Span, word: str, fixed: str | None = None) -> Diagnostic:
     return _error(
         "F0123",
         f"`{sign}` is written `{word}`",
         span,
-        "not a sign of the language",
-        fix=replace(span, word, certain=True),
+        "not an operator of the language",
+        help=(f"write `{word}`",),
+        fix=replace(span, fixed or word, certain=True),
     )
 
 
@@ -259,6 +254,34 @@ def previous_arguments(count: int, span: Span) -> Diagnostic:
 
 def member_twice(name: str, span: Span, first: Span) -> Diagnostic:
     return _error("F0129", f"`{name}` stands twice in this object", span, "again", (Label(first, "first here"),))
+
+
+def name_in_braces(span: Span, name: str) -> Diagnostic:
+    return _error(
+        "F0142",
+        "a value stands without braces",
+        span,
+        "in braces stand the members of an object, { name = value }",
+        help=(f"write `{name}`",),
+        fix=replace(span, name),
+    )
+
+
+def equal_sign(found: str, span: Span) -> Diagnostic:
+    return _error(
+        "F0141", f"a value is given with `=`, not with `{found}`", span, "expected `=`", fix=replace(span, "=")
+    )
+
+
+def type_argument(span: Span, item: str, meant: str) -> Diagnostic:
+    return _error(
+        "F0143",
+        "the type of a list's elements stands in square brackets",
+        span,
+        "expected `[`",
+        help=(f"write `list[{item}]`",),
+        fix=replace(span, meant),
+    )
 
 
 # --- references in strings --------------------------------------------------------------------------------------------
@@ -351,7 +374,7 @@ def target_missing(span: Span) -> Diagnostic:
         "`on` names a target",
         span,
         "on which target?",
-        help=(f"one of {listed(tables.TARGETS)}: on {tables.TARGETS[0]} {{ … }}",),
+        help=(f"one of {listed(tables.TARGETS)}: on {next(iter(tables.TARGETS))} {{ … }}",),
     )
 
 

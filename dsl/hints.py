@@ -13,11 +13,11 @@ COMMENT = ("comments begin with `#`",)
 _TEXTS = ("STRING", "BAD_STRING", "BAD_QUOTE")
 
 
-def syntax(before_last: Token | None, last: Token | None, found: Token) -> tuple[str, ...]:
-    return tuple(_syntax(before_last, last, found))
+def syntax(before_last: Token | None, last: Token | None, found: Token, accepts: set[str]) -> tuple[str, ...]:
+    return tuple(_syntax(before_last, last, found, accepts))
 
 
-def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iterator[str]:
+def _syntax(before_last: Token | None, last: Token | None, found: Token, accepts: set[str]) -> Iterator[str]:
     opener = before_last.type if before_last is not None else ""
     kind = last.type if last is not None else ""
     if kind == "RUN" and found.type in (*_TEXTS, "EQUAL", "COLON", "LPAR", "LBRACE"):
@@ -31,6 +31,8 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iter
         yield 'a command is a list: run ["program", "argument"]'
     elif kind == "CALL":
         yield 'for example: call "file.py:function"'
+    elif found.type in ("COLON", *_NODES) and "LBRACE" in accepts and "EQUAL" not in accepts:
+        yield "a block stands in braces: `{ … }`"
     elif opener == "IN" and found.type == "COLON":
         yield "an input takes the type of its value: write `in name = value`"
     elif opener in ("OUT", "PARAM") and kind == "NAME" and found.type == "NAME" and last in tables.TYPES:
@@ -45,10 +47,28 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iter
         yield "write `env NAME = value`"
     elif kind == "AFTER" or opener == "AFTER":
         yield "write `after step_a, step_b`"
+    elif kind == "SCHEDULE":
+        yield 'write `schedule "30 2 * * *" in "Europe/Paris"`'
+    elif "FOREACH" in (opener, kind):
+        yield "write `foreach item in list { … }`"
     elif found.type == "PARALLEL":
-        yield IN_HEAD
-    elif kind == "PARALLEL":
+        yield IN_HEAD if opener != "IN" else "how many run at once is the `max` of the loop: foreach item in list max 8"
+    elif "PARALLEL" in (kind, opener):
         yield "write `parallel(2)`"
+    elif kind in ("EITHER", "PREVIOUS"):
+        yield f"write `{last}(a, b)`"
+    elif kind == "MAX":
+        yield "write `max 8`"
+    elif kind == "NAME" and found.type == "LPAR" and (opener in _IN_VALUE or opener == "IN"):
+        yield "there are no functions but `either` and `previous`; compute in a step"
+    elif found.type == "STAR":
+        yield "there is no arithmetic; compute in a step"
+    elif found.type == "NOT" and kind in _COMPARATORS:
+        yield "put it in parentheses: `(not x)`"
+    elif found.type == "IF" and kind != "IF":
+        yield "values do not depend on conditions; `if` chooses steps, and `either(a, b)` is the result that there is"
+    elif found.type == "COLON" and opener in _IN_VALUE and kind == "NAME":
+        yield "text stands in double quotes"
     elif kind == "NAME" and found.type == "LPAR" and opener not in ("FLOW", "STEP"):
         yield f"a block stands in braces: {last} {{ … }}"
     elif kind == "NUMBER" and found.type == "NAME" and _is_unit(found):
@@ -57,8 +77,32 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token) -> Iter
         yield "lines end without a sign"
     elif found.type == "DOT" and kind != "NAME":
         yield "a number begins with a digit: write `0.5`, not `.5`"
-    elif kind == "LSQB" and found.type in ("NUMBER", "STRING") and opener == "NAME":
-        yield "there is no access to the elements of a list; pass the whole list to the step"
+    elif found.type in _IN_STEP and "IN" not in accepts and accepts & {"STEP", "ENV"}:
+        yield f"`{found}` stands in a step: step NAME {{ … }}"
+    elif found == "for" and "CALL" in accepts:
+        yield "loops stand in the flow, around steps: foreach item in list { … }"
+    elif found.type in _BELONGING:
+        yield _BELONGING[found.type]
+
+
+_NODES = ("STEP", "FOREACH", "IF", "REPEAT")
+_IN_STEP = {"IN", "OUT", "RUN", "CALL", "AFTER", "MAIN"}
+_COMPARATORS = {"EQ", "NE", "LE", "GE", "LANGLE", "RANGLE"}
+_IN_VALUE = {"EQUAL", "AND", "OR", "NOT", "IF", "UNTIL", "COMMA", "LSQB", "LPAR", *_COMPARATORS}
+_BELONGING = {
+    "ELSE": "`else` follows the `}` of an `if`",
+    "UNTIL": "`until` follows the `}` of a `repeat`",
+    "MAX": "`max` belongs to the head of `foreach` and `repeat`",
+    "EDITION": "the edition stands before `flow`",
+}
+
+
+def reserved(word: str, *, is_end: bool) -> tuple[str, ...]:
+    if word != "while":
+        return ()
+    if is_end:
+        return ("write `until` and when to stop: `repeat max 10 { … } until condition`",)
+    return ("write `repeat max 10 { … } until condition`",)
 
 
 def _is_unit(word: str) -> bool:
@@ -76,6 +120,8 @@ def character(text: str) -> tuple[str, ...]:
         return ("an option stands in double quotes, as all text; there is no arithmetic",)
     if text[0] in "&|!":
         return ("write `and`, `or`, `not`",)
+    if text[0] in "?":
+        return ("there is no `?`: a parameter may have a default, and `either(a, b)` is the result that there is",)
     if text[0] in "\u201c\u201d\u201e\u00ab\u00bb":
         return ('strings stand in double quotes: "',)
     if text[0] in "+%^~":

@@ -38,6 +38,10 @@ class Lookahead:
                     return True
         return True
 
+    def knows(self, stack: list[Any], kind: str) -> bool:
+        """Whether the table has an entry for this token: quick, and less sure than `welcome`."""
+        return kind in self.conf.states[stack[-1]]
+
     def accepts(self, stack: list[Any]) -> set[str]:
         """The kinds of tokens that could come next."""
         kinds = self.conf.states[stack[-1]]

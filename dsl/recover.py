@@ -1,42 +1,43 @@
-"""Feeding tokens to the LALR parser, and going on after a syntax error.
+"""recover: read on after a syntax error.
 
 Takes a Lark parser and a text; gives the tree (None when nothing could be saved), diagnostics, and whether lines were
-lost. An unexpected token is answered, in this order, by taking a keyword for the name it was meant as, by inserting one
-sign, by dropping one sign, and at last by skipping to a line from which the rest can be read (a keyword that opens a
-line, `name =`, or the closing brace), and taking back the parser's stack to where that line is welcome. A second error
-on the same line within three tokens is a consequence of the first and is not reported.
+lost. An unexpected token is answered, in this order, by reading it as people mean it who know other languages, by
+taking a keyword for the name it was meant as, by inserting one sign, by dropping one sign, and at last by skipping to a
+line from which the rest can be read (a keyword that opens a line, `name =`, or the closing brace), and taking back the
+parser's stack to where that line is welcome.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from lark import Lark, Token, Tree, UnexpectedToken
 
-from . import faults, hints, tables
+from . import faults, habits, hints, tables
 from .diagnostics import Diagnostic
+from .feed import AMBIGUOUS, Feed, Stop, made
 from .lookahead import Lookahead
-from .places import Open, Suspect, head, indent, is_first, line_ends_before
+from .places import Open, head, indent, is_first, line_ends_before
 from .spans import Source, Span
 from .suggest import closest
 from .tokens import END, described, expected, span, words
-
-# Blocks in blocks, and the parser's stack within the innermost block: lines and elements do not add to it, only what
-# stands inside something else does. Both together keep every pass that recurses far from Python's limit.
-_MOST_BLOCKS = 64
-_DEEPEST = 100
-_MOST_ERRORS = 50
 
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
 _BAD_TEXTS = {"BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
 # What a value can begin with where one may be missing its `=`.
 _VALUES = {"NUMBER", "STRING", "TRUE", "FALSE", "COLON", "EQ", "BAD_CHAR", *_BAD_TEXTS}
+# Where a brace is surely no value.
+_BEFORE_BLOCK = {"IF", "MAX", "UNTIL"}
+_NODES = {"STEP", "FOREACH", "IF", "REPEAT"}
+_OF_STEP = {"IN", "OUT", "RUN", "CALL", "AFTER", "ENV", "ON", "MAIN"}
+# How far a habit may reach.
+_AHEAD = 12
 # Words that open a line wherever they stand.
 _LINES = {"STEP", "PARAM", "DEFAULTS", "AFTER", "ENV", "CALL", "FOREACH", "REPEAT", "FINALLY", "SCHEDULE", "FLOW"}
+# Lines that stand in the flow and in none of its blocks.
+_OF_FLOW = {"PARAM", "SECRET", "SCHEDULE", "DEFAULTS", "FINALLY"}
 
 
 @dataclass(slots=True)
@@ -53,32 +54,12 @@ def parse_tokens(parser: Lark, source: Source) -> Parsed:
     return Parsed(tree, run.diagnostics, run.damaged)
 
 
-class _Stop(Exception):
-    """Nothing after this place is worth reading."""
-
-
 @dataclass(slots=True)
-class _Run:
-    parser: Lark
-    source: Source
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    damaged: bool = False
-    _state: Any = None
-    _look: Lookahead = field(default_factory=lambda: Lookahead(None))
-    _tokens: Iterator[Token] = field(default_factory=lambda: iter(()))
-    _ahead: deque[Token] = field(default_factory=deque)
-    _last: Token | None = None
-    _before_last: Token | None = None
-    _fed: int = 0
-    _error_line: int = 0
-    _errors: int = 0
-    _repairs: int = 0
-    _open: list[Open] = field(default_factory=list)
-    _suspect: Suspect | None = None
+class _Run(Feed):
+    # Closing brackets to be passed over, each with the kind that is meant by it, if any.
+    _owed: dict[str, str] = field(default_factory=dict)
     # Words of the language that were given as names: said once, not at every use.
     _misnamed: set[str] = field(default_factory=set)
-    # A string or a script without an end has swallowed braces: what is said about braces after it would be wrong.
-    _swallowed: bool = False
 
     def parse(self) -> Tree[Token] | None:
         interactive = self.parser.parse_interactive(self.source.text)
@@ -92,30 +73,11 @@ class _Run:
                 if token.type == END:
                     return self._end(token)
                 self._take(token)
-        except _Stop:
+        except Stop:
             self.damaged = True
             return None
 
     # --- reading ------------------------------------------------------------------------------------------------------
-
-    def _next(self) -> Token:
-        if self._ahead:
-            return self._ahead.popleft()
-        token = next(self._tokens, None)
-        if token is not None:
-            return token
-        at = len(self.source.text.rstrip())
-        return Token(END, "", at, line=self.source.position(at).line, end_pos=at)
-
-    def _peek(self) -> Token | None:
-        self._following()
-        return self._ahead[0] if self._ahead else None
-
-    def _following(self, count: int = 2) -> list[str]:
-        """The kinds of the next tokens, fewer at the end of the file."""
-        while len(self._ahead) < count and (token := next(self._tokens, None)) is not None:
-            self._ahead.append(token)
-        return [token.type for token, _ in zip(self._ahead, range(count), strict=False)]
 
     def _take(self, token: Token) -> None:
         if token.type == "NAME" and token in tables.RESERVED:
@@ -126,6 +88,10 @@ class _Run:
             return
         if token.type in _BAD_TEXTS:
             self._bad_text(token)
+        if token.type in AMBIGUOUS and self._premature(token):
+            return
+        if token.type == "NAME" and token in habits.EARLY and self._habit(token):
+            return
         try:
             self._state.feed_token(token)
         except UnexpectedToken:
@@ -133,28 +99,34 @@ class _Run:
             return
         self._shifted(token)
 
-    def _shifted(self, token: Token) -> None:
-        if token.type == "NUMBER" and self._last is not None and self._last.type == "EDITION":
-            self._edition(token)
-        size = len(self._state.state_stack)
-        base = self._open[-1].base if self._open else 0
-        if token.type == "LBRACE":
-            if not self._look.welcome(self._state.state_stack, "STRING"):  # no object's brace
-                base = size
-            self._open.append(Open(token, head(self.source, self._last or token), indent(self.source, token), base))
-        elif token.type == "RBRACE" and self._open:
-            opened = self._open.pop()
-            if self._suspect is None and is_first(self.source, token) and indent(self.source, token) != opened.indent:
-                self._suspect = Suspect(opened, token)
-        if size - base > _DEEPEST or (size == base and len(self._open) > _MOST_BLOCKS):
-            self.diagnostics.append(faults.too_deep(span(token)))
-            raise _Stop
-        self._fed += 1
-        self._before_last, self._last = self._last, token
-
-    def _feed(self, token: Token) -> None:
-        self._state.feed_token(token)
-        self._shifted(token)
+    def _premature(self, token: Token) -> bool:
+        """Answer what could begin a value to the grammar, and begins something else to the reader."""
+        last = self._last
+        if last is None:
+            return False
+        if token.type != "LBRACE":
+            # `in x =` and on the next line `run [ … ]`
+            in_value = self._look.welcome(self._state.state_stack, token.type, "DOT")
+            if not in_value or not is_first(self.source, token) or self._following(1) == ["DOT"]:
+                return False
+            self._repair(token)
+            return True
+        following = self._following()
+        begins_block = bool(following) and following[0] in _NODES
+        if last.type in _BEFORE_BLOCK:
+            begins_block = following not in (["NAME", "EQUAL"], ["STRING", "EQUAL"])
+        if not begins_block or not self._look.welcome(self._state.state_stack, "BAD_CHAR", "LBRACE"):
+            return False
+        what = "a whole number" if last.type == "MAX" else "a condition"
+        in_braces = last.type == "UNTIL" and bool(following) and following[0] in ("NAME", "NOT", "LPAR")
+        help_ = ("conditions stand without braces",) if in_braces else ()
+        self._report(faults.unexpected(what, "`{`", span(token), help_), token)
+        if in_braces:
+            self._owed["RBRACE"] = "RPAR"
+            self._feed(made("LPAR", token, "("))
+            return True
+        self._feed(made("BAD_CHAR", token))
+        return False
 
     def _end(self, token: Token) -> Tree[Token] | None:
         if not self._look.welcome(self._state.state_stack, END):
@@ -170,28 +142,12 @@ class _Run:
                 self._report(self._unexpected(token), token)
         return self._close(token)
 
-    def _close(self, token: Token) -> Tree[Token] | None:
-        """The tree of what was read, with closing braces added."""
-        useless = 0
-        while not self._look.welcome(self._state.state_stack, END):
-            self.damaged = True
-            if not self._unwind("RBRACE", but=useless):
-                return None
-            # A brace that is taken back at once (`[{` has no end in `}`) must not be tried again.
-            useless = len(self._state.state_stack)
-            self._state.feed_token(_made("RBRACE", token))
-        tree = self._state.feed_token(_made(END, token), True)
-        assert isinstance(tree, Tree)
-        return tree
-
     # --- repairing ----------------------------------------------------------------------------------------------------
 
     def _repair(self, token: Token) -> None:
         if self._finished():
             self._after_flow(token)
-        if self._respell(token):
-            return
-        if self._own_input(token) or self._as_name(token) or self._type_first(token) or self._typed_input(token):
+        if self._close_owed(token) or self._habit(token) or self._respell(token) or self._as_name(token):
             return
         missing_value = self._missing_value(token)
         report = missing_value or self._unexpected(token)
@@ -202,16 +158,42 @@ class _Run:
         self._report(report, token)
         self._skip(token)
 
-    def _own_input(self, token: Token) -> bool:
-        """Read `in.x`, formed like `out.x`, as `x`."""
-        if token.type != "IN" or self._following() != ["DOT", "NAME"]:
+    def _close_owed(self, token: Token) -> bool:
+        """Pass over the closing bracket of an opening one that was passed over."""
+        meant = self._owed.pop(token.type, None)
+        if meant and self._look.welcome(self._state.state_stack, meant):
+            self._feed(made(meant, token))
+        return meant is not None
+
+    def _habit(self, token: Token) -> bool:
+        """Take what was written for what was meant by it elsewhere."""
+        if self._last is None:
             return False
-        if not self._look.welcome(self._state.state_stack, "NAME"):
-            return False
-        help_ = (f"the name of an input stands for itself: write `{self._ahead[1]}`",)
-        self._report(faults.unexpected("a value", "`in`", span(token), help_), token)
-        self._next()
-        return True
+        self._following(_AHEAD)
+        states = self._state.state_stack
+        for habit in habits.readings(self._before_last, self._last, token, tuple(self._ahead)):
+            rest = [token, *self._ahead][habit.taken : habit.taken + 1]
+            kinds = [word.type if isinstance(word, Token) else word[0] for word in habit.meant]
+            kept = states[: len(states) - habit.back]
+            if not self._look.welcome(kept, *kinds, *(item.type for item in rest)):
+                continue
+            if habit.diagnostic and habit.diagnostic.code == "F0124" and not self._in_condition():
+                continue
+            if not habit.silent:
+                self._report(habit.diagnostic or self._unexpected(token), token)
+            self.damaged = self.damaged or habit.lost
+            if habit.back:
+                self._cut(len(kept))
+            for _ in range(habit.taken - 1):
+                self._next()
+            for word in habit.meant:
+                self._feed(word if isinstance(word, Token) else made(word[0], token, word[1]))
+            if habit.owed:
+                self._owed[habit.owed] = ""
+            if not habit.taken:
+                self._take(token)
+            return True
+        return False
 
     def _as_name(self, token: Token) -> bool:
         """Take a keyword or a number for the name that stands here; the builder complains about `1a`."""
@@ -220,39 +202,14 @@ class _Run:
             is_name = self._look.accepts(stack) <= {"NAME", "EACH"}
         else:
             is_name = token in tables.KEYWORDS and not line_ends_before(self.source, self._last, token)
+            if token.type in AMBIGUOUS or self._following(1) == ["LBRACE"]:
+                is_name = is_name and not is_first(self.source, token)
         if not is_name or not self._look.welcome(stack, "NAME", *self._following(1)):
             return False
         if token.type != "NUMBER" and token not in self._misnamed:
             self._misnamed.add(str(token))
             self._report(faults.keyword_as_name(token, span(token)), token)
-        self._feed(_made("NAME", token, str(token)))
-        return True
-
-    def _type_first(self, token: Token) -> bool:
-        """Read `out int count` as `out count: int`."""
-        last, before = self._last, self._before_last
-        if token.type != "NAME" or last is None or before is None or before.type not in ("OUT", "PARAM"):
-            return False
-        if last not in tables.TYPES or last.line != token.line:
-            return False
-        self._report(self._unexpected(token), token)
-        self._state.value_stack[-1] = token
-        self._feed(_made("COLON", token))
-        self._feed(last)
-        return True
-
-    def _typed_input(self, token: Token) -> bool:
-        """Read `in x: int = y` as `in x = y`."""
-        before = self._before_last
-        if token.type != "COLON" or before is None or before.type != "IN":
-            return False
-        self._report(self._unexpected(token), token)
-        while (following := self._peek()) is not None and following.type in ("NAME", "LSQB", "RSQB"):
-            if following.line != token.line:
-                break
-            self._next()
-        # Without a value it is unknown what the input was to be.
-        self.damaged = self.damaged or following is None or following.type != "EQUAL"
+        self._feed(made("NAME", token, str(token)))
         return True
 
     def _respell(self, token: Token) -> bool:
@@ -260,7 +217,7 @@ class _Run:
         stack, last = self._state.state_stack, self._last
         if token.type == "NAME" and (found := self._look.keyword_like(token, stack, self._following())):
             self._misspelt(token, found)
-            self._feed(_made(found.upper(), token, found))
+            self._feed(made(found.upper(), token, found))
             return True
         if last is None or last.type != "NAME" or not self._is_item():
             return False
@@ -268,7 +225,7 @@ class _Run:
             language = closest(last.removeprefix("run"), tables.SCRIPT_LANGUAGES) or tables.SCRIPT_LANGUAGES[0]
             help_ = f"write `run {language} '''…'''`"
             self._report(faults.unexpected("`run`", f"{described(last)} and a script", span(last), (help_,)), last)
-            meant = [_made("RUN", last, "run"), _made("NAME", last, language)]
+            meant = [made("RUN", last, "run"), made("NAME", last, language)]
         else:
             found = self._look.keyword_like(last, stack[:-1], [token.type, *self._following(1)])
             if found is None and token.type == "LSQB" and self._look.welcome(stack[:-1], "RUN", token.type):
@@ -276,7 +233,7 @@ class _Run:
             if found is None:
                 return False
             self._misspelt(last, found)
-            meant = [_made(found.upper(), last, found)]
+            meant = [made(found.upper(), last, found)]
         del stack[-1], self._state.value_stack[-1]
         for word in meant:
             self._state.feed_token(word)
@@ -285,11 +242,6 @@ class _Run:
 
     def _misspelt(self, word: Token, found: str) -> None:
         self._report(faults.keyword_misspelt(word, span(word), found), word)
-
-    def _is_item(self) -> bool:
-        """Whether the word just read stands where a line of a step or of the flow may begin."""
-        stack, accepts = self._state.state_stack, self._look.accepts
-        return accepts(stack) <= {"EQUAL", "LBRACE"} and accepts(stack[:-1]) > {"NAME", "RBRACE"}
 
     def _insert(self, token: Token, ahead: int, report: Diagnostic) -> bool:
         following = self._following(ahead)
@@ -300,13 +252,18 @@ class _Run:
                 if kind == "RBRACE" and self._open:
                     opened = self._open[-1]
                     if self._is_inside(token, opened):
-                        self._misplaced(token)
+                        self._misplaced(token, opened)
                         return True
+                    if token.type == "IF" and not is_first(self.source, token):
+                        continue
                     found = described(token)
                     report = faults.not_closed(span(opened.token), opened.opens, found, span(token), None)
                 self._report(report, token)
                 self.damaged = self.damaged or kind == "NAME"
-                self._feed(_made(kind, token))
+                if kind == "LBRACE" and not head(self.source, self._last or token).startswith(("`step", "`flow")):
+                    # Where the first brace is missing the second may be.
+                    self._swallowed = self.damaged = True
+                self._feed(made(kind, token))
                 self._feed(token)
                 return True
         return False
@@ -320,14 +277,26 @@ class _Run:
         return token.type not in _VALUES or self._last not in tables.SETTINGS
 
     def _is_inside(self, token: Token, opened: Open) -> bool:
-        is_line = token.type in _LINES and is_first(self.source, token)
-        return is_line and len(indent(self.source, token)) > len(opened.indent)
+        """Whether a line that begins with this stands in a block by its place, though it does not belong there."""
+        of_flow = token.type in _OF_FLOW or (token.type == "NAME" and self._following(1) == ["EQUAL"])
+        is_line = of_flow or token.type in _LINES | _OF_STEP | {"IF", "UNTIL"}
+        if not opened.is_block or not is_line:
+            return False
+        if (of_flow or token.type == "UNTIL") and token.line == opened.token.line:
+            return True
+        return is_first(self.source, token) and len(indent(self.source, token)) > len(opened.indent)
 
-    def _misplaced(self, token: Token) -> None:
-        """`param` or `step` among the lines of a step, by its indentation: pass over it."""
+    def _misplaced(self, token: Token, opened: Open) -> None:
+        """`param` or `step` among the lines of a step, by its place: pass over it."""
         accepts = self._look.accepts(self._state.state_stack)
-        help_ = (f"`{token}` stands in the flow, not in a step",)
-        self._report(faults.unexpected(expected(accepts), described(token), span(token), help_), token)
+        whole = "step" if token.type in _OF_STEP else "flow"
+        help_ = f"`{token}` stands in the {whole}, not in {opened.opens}"
+        if token.type == "NAME":
+            help_ = f"settings stand in a step, in `defaults` or in the flow, not in {opened.opens}"
+        report = faults.unexpected(expected(accepts), described(token), span(token), (help_,))
+        if token.type == "UNTIL":
+            report = faults.bound_misplaced("until", span(token))
+        self._report(report, token)
         self._skip(self._next())
 
     def _drop(self, token: Token, report: Diagnostic) -> bool:
@@ -352,55 +321,21 @@ class _Run:
                 depth -= 1
             token = self._next()
         # An end of the file within what was skipped is a consequence.
-        raise _Stop
+        raise Stop
 
     def _opens_line(self, token: Token) -> bool:
         following = "".join(self._following(1))
-        if token.type in ("IN", "IF", "ON", "MAIN"):
+        if token.type in ("IN", "ON", "MAIN"):
             return is_first(self.source, token) or following in ("LBRACE", "NAME")
+        if token.type == "IF":
+            return is_first(self.source, token)
         if token.type in ("RUN", "OUT", "SECRET"):
             return following != "DOT"
         if token.type == "NAME":
             return following in ("EQUAL", "LBRACE") and is_first(self.source, token)
         return token.type in _LINES or token.type == "RBRACE"
 
-    def _unwind(self, *kinds: str, but: int = 0) -> bool:
-        """Take the parser back to the nearest state in which these tokens are welcome; False leaves it as it is.
-
-        `but` is a depth of the stack that is not good enough.
-        """
-        states, values = self._state.state_stack, self._state.value_stack
-        for size in range(len(states), 0, -1):
-            if size != but and self._look.welcome(states[:size], *kinds):
-                del states[size:]
-                del values[size - 1 :]
-                # Braces that were taken back are no longer open.
-                opened = sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
-                del self._open[opened:]
-                return True
-        return False
-
-    def _finished(self) -> bool:
-        return self._last is not None and self._last.type == "RBRACE" and not self._open
-
     # --- reporting ----------------------------------------------------------------------------------------------------
-
-    def _report(self, diagnostic: Diagnostic, token: Token) -> None:
-        about_braces = diagnostic.code in ("F0102", "F0103")
-        # A word may be complained about only when the next line shows that it begins nothing.
-        start = token.start_pos if about_braces or diagnostic.span is None else diagnostic.span.start
-        line = self.source.position(start or 0).line
-        after_bad_text = self._last is not None and self._last.type in ("BAD_STRING", "BAD_RAW")
-        if after_bad_text or (about_braces and self._swallowed):
-            pass  # it has swallowed what is missing here
-        elif line != self._error_line or self._fed >= 3:
-            self.diagnostics.append(diagnostic)
-            self._errors += 1
-        self._error_line, self._fed = line, 0
-        self._repairs += 1
-        if self._errors >= _MOST_ERRORS or self._repairs >= 10 * _MOST_ERRORS:
-            self.diagnostics.append(faults.too_many_errors(span(token)))
-            raise _Stop
 
     def _unexpected(self, token: Token) -> Diagnostic:
         if self._last is None:
@@ -412,13 +347,15 @@ class _Run:
             is_item = self._is_item()
             if last.line != token.line and (is_first(self.source, last) or not is_item):
                 what = f"{expected(accepts)} after {described(last)}"
-                return faults.unexpected(what, described(token), span(last), hints.syntax(before, last, token))
+                return faults.unexpected(what, described(token), span(last), hints.syntax(before, last, token, accepts))
             if is_item and (last.line != token.line or token.type not in {"LPAR", "LBRACE", "STAR", *_VALUES}):
                 accepts = self._look.accepts(stack[:-1])
                 return faults.unexpected(
-                    expected(accepts), described(last), span(last), hints.syntax(None, before, last)
+                    expected(accepts), described(last), span(last), hints.syntax(None, before, last, accepts)
                 )
-        return faults.unexpected(expected(accepts), described(token), span(token), hints.syntax(before, last, token))
+        return faults.unexpected(
+            expected(accepts), described(token), span(token), hints.syntax(before, last, token, accepts)
+        )
 
     def _missing_value(self, token: Token) -> Diagnostic | None:
         """`cpu =` and on the next line `memory = 2GiB`: the parser has read `cpu = memory`."""
@@ -437,18 +374,18 @@ class _Run:
         assert self._last is not None
         second = token.type == "FLOW"
         self._report(faults.text_after_flow(described(token), span(token), span(self._last), second=second), token)
-        raise _Stop
-
-    def _edition(self, token: Token) -> None:
-        if token != str(tables.EDITION):
-            # What else is odd may be good in that edition.
-            self.diagnostics = [faults.unknown_edition(str(token), span(token))]
-            raise _Stop
+        raise Stop
 
     def _reserved(self, token: Token) -> None:
+        # `repeat … { … } while condition`
+        is_end = str(token) == "while" and self._last is not None and self._last.line == token.line
+        is_end = is_end and self._look.welcome(self._state.state_stack, "UNTIL", *self._following(1))
         if token not in self._misnamed:
             self._misnamed.add(str(token))
-            self._report(faults.reserved_word(token, span(token)), token)
+            self._report(faults.reserved_word(token, span(token), hints.reserved(token, is_end=is_end)), token)
+        if is_end:
+            self._feed(made("UNTIL", token, "until"))
+            return
         if self._look.welcome(self._state.state_stack, "NAME", *self._following()):
             self._feed(token)
             return
@@ -470,6 +407,12 @@ class _Run:
             self._swallowed = self.damaged = True
 
     def _bad_character(self, token: Token) -> None:
+        operators = habits.operators(token)
+        if operators and self._look.welcome(self._state.state_stack, *operators[0], *self._following(1)):
+            self._report(operators[1], token)
+            for kind in operators[0]:
+                self._feed(made(kind, token, kind.lower()))
+            return
         following = self._peek()
         is_block = token.value == "/" and following is not None and following.type == "STAR"
         is_comment = is_block or token.startswith("//") or (token.startswith("--") and is_first(self.source, token))
@@ -490,9 +433,3 @@ class _Run:
             return
         if self._look.welcome(stack, "BAD_CHAR", *kinds):
             self._feed(token)
-
-
-def _made(kind: str, at: Token, text: str = "") -> Token:
-    """A token that nobody wrote."""
-    end = at.end_pos if text else at.start_pos
-    return Token(kind, text, at.start_pos, at.line, at.column, at.line, at.column, end)

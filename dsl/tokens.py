@@ -100,10 +100,10 @@ def expected(accepts: set[str]) -> str:
         parts.append("a line of the step (`in`, `out`, `run`, `call`, a setting, …)")
         rest = rest & {"RBRACE"}
     elif rest >= _IN_FLOW:
-        parts.append("`param`, `defaults`, `step` or a setting")
+        parts.append("a line of the flow (`param`, `step`, `foreach`, `if`, a setting, …)")
         rest = rest & {"RBRACE"}
     elif rest >= _NODES:
-        parts.append("`step`")
+        parts.append("`step`, `foreach`, `if`, `repeat`")
         rest = rest & {"RBRACE"}
     elif rest >= _VALUE:
         parts.append("a value")

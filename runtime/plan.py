@@ -283,9 +283,14 @@ class Plan:
                 left += [(each, (*chain, Place(node, arm))) for each in reversed(nodes)]
 
     @cached_property
+    def all_nodes(self) -> tuple[Node, ...]:
+        """All nodes of all regions, those of `finals` last; a block stands before what it holds."""
+        return tuple(node for node, _ in self._index.values())
+
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """All steps, those in blocks and in `finally` too, in declaration order."""
-        return tuple(node for node, _ in self._index.values() if isinstance(node, Step))
+        return tuple(node for node in self.all_nodes if isinstance(node, Step))
 
     def node(self, name: str) -> Node:
         if name not in self._index:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flowc.dsl.diagnostics import Diagnostic, Severity
 from flowc.dsl.spans import Span
+from flowc.targets.pending import Pending
 
 
 def flow_name_too_long(span: Span, flow: str, limit: int) -> Diagnostic:
@@ -153,6 +154,10 @@ def store_on_one_host(store: str) -> Diagnostic:
         "",
         "use an object store, for instance `--store s3://bucket/prefix`",
     )
+
+
+def not_built(pending: Pending) -> Diagnostic:
+    return pending.diagnostic("F1014", "cannot be compiled for Argo Workflows")
 
 
 def gang_without_queue(span: Span, step: str, nodes: int) -> Diagnostic:

@@ -14,6 +14,7 @@ from flowc.compiler.model import Build
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 from flowc.runtime.plan import Step
+from flowc.targets.pending import pending
 from flowc.targets.settings import MAX_WAIT, deadline, is_image, last_wait
 
 from . import faults, names, parameters
@@ -33,6 +34,9 @@ Check = Callable[[Build], Iterator[Diagnostic]]
 
 
 def limits(build: Build) -> tuple[Diagnostic, ...]:
+    # Alone: the other checks measure documents, and there is none of what cannot be emitted.
+    if missing := pending(build, "argo"):
+        return tuple(map(faults.not_built, missing))
     return tuple(diagnostic for check in _CHECKS for diagnostic in check(build))
 
 

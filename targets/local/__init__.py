@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .limits import limits
 from .options import RunOptions
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from flowc.compiler.bundle import Bundle
     from flowc.runtime.plan import Json, Plan
 
-__all__ = ["RunOptions", "run"]
+__all__ = ["RunOptions", "limits", "run"]
 
 
 def run(plan: Plan, bundle: Bundle, params: Mapping[str, Json], options: RunOptions) -> int:

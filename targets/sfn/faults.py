@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flowc.dsl.diagnostics import Diagnostic, Severity
 from flowc.dsl.spans import Span
+from flowc.targets.pending import Pending
 
 
 def step_name_too_long(span: Span, step: str, limit: int) -> Diagnostic:
@@ -153,6 +154,10 @@ def template_too_large(size: int, limit: int) -> Diagnostic:
         "",
         "split the flow, or do more in one step",
     )
+
+
+def not_built(pending: Pending) -> Diagnostic:
+    return pending.diagnostic("F2014", "cannot be compiled for Step Functions")
 
 
 def waits_for_more(span: Span, step: str, others: tuple[str, ...]) -> Diagnostic:

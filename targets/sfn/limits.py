@@ -14,6 +14,7 @@ from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 from flowc.runtime.plan import Step
 from flowc.targets import yaml_text
+from flowc.targets.pending import pending
 from flowc.targets.settings import MAX_WAIT, deadline, is_image, last_wait
 
 from . import faults, names
@@ -47,6 +48,9 @@ Check = Callable[[Build], Iterator[Diagnostic]]
 
 
 def limits(build: Build) -> tuple[Diagnostic, ...]:
+    # Alone: the other checks measure documents, and there is none of what cannot be emitted.
+    if missing := pending(build, "sfn"):
+        return tuple(map(faults.not_built, missing))
     return tuple(diagnostic for check in _CHECKS for diagnostic in check(build))
 
 

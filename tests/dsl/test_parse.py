@@ -26,8 +26,14 @@ def default_of(text: str) -> ast.Expr:
     return param.default
 
 
+def step_of(text: str) -> ast.Step:
+    (step,) = flow_of(text).nodes
+    assert isinstance(step, ast.Step)
+    return step
+
+
 def script_of(raw: str) -> str:
-    (body,) = flow_of(f"flow f {{ step s {{ run bash {raw} }} }}").steps[0].bodies
+    (body,) = step_of(f"flow f {{ step s {{ run bash {raw} }} }}").bodies
     assert isinstance(body, ast.Script)
     return body.text
 
@@ -50,7 +56,7 @@ def test_places_count_code_points_and_lines() -> None:
 
 def test_a_step_has_the_place_of_its_head() -> None:
     text = "flow f {\n  step train parallel(2) {\n    run []\n  }\n}"
-    (step,) = flow_of(text).steps
+    step = step_of(text)
     assert text[slice(*step.span)] == "step train parallel(2)"
     assert text[slice(*step.name.span)] == "train"
     assert text[slice(*step.bodies[0].span)] == "run []"
@@ -86,7 +92,8 @@ flow f {
     )
     assert flow.doc == "Of the\n  flow."
     assert [param.doc for param in flow.params] == ["Of the parameter.", ""]
-    (step,) = flow.steps
+    (step,) = flow.nodes
+    assert isinstance(step, ast.Step)
     assert step.doc == "Of the step."
     assert step.outputs[0].doc == "Of the output."
     assert step.inputs[0].doc == ""
@@ -187,7 +194,8 @@ def test_a_file_may_end_anywhere() -> None:
 def test_windows_line_ends_mean_nothing() -> None:
     text = 'flow f {\r\n  param a: int\r\n\r\n  ## Doc.\r\n  step s {\r\n    run ["a"]\r\n  }\r\n}\r\n'
     flow = flow_of(text)
-    assert flow.steps[0].doc == "Doc."
+    (step,) = flow.nodes
+    assert step.doc == "Doc."
 
 
 def test_newlines_mean_nothing() -> None:
