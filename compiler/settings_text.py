@@ -38,7 +38,7 @@ def shown_default(row: SettingRow) -> str:
 
 
 def quoted(text: str) -> str:
-    return f'"{text.translate(_ESCAPES).replace("${", chr(92) + "${")}"'
+    return '"' + text.translate(_ESCAPES).replace("${", "\\${") + '"'
 
 
 def _key(name: str) -> str:
