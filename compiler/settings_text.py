@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from flowc.dsl import tables
 from flowc.dsl.tables import SettingRow
 from flowc.runtime.plan import Json
 
@@ -42,4 +43,4 @@ def quoted(text: str) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else quoted(name)
+    return name if _BARE.fullmatch(name) and name not in tables.KEYWORDS | tables.RESERVED else quoted(name)
