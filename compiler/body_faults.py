@@ -107,6 +107,8 @@ def unknown_language(name: str, span: Span) -> Diagnostic:
     known = tables.SCRIPT_LANGUAGES
     aliases = {"sh": "bash", "shell": "bash", "zsh": "bash", "py": "python", "python3": "python"}
     found = aliases.get(name.lower()) or closest(name, known)
+    # What runs in them runs in these as well; zsh differs from bash.
+    certain = name.lower() in ("sh", "py", "python3")
     return _error(
         "F0509",
         f"scripts are in {listed(known, word='or')}, not in `{name}`",
@@ -114,6 +116,7 @@ def unknown_language(name: str, span: Span) -> Diagnostic:
         "unknown language",
         help=(f"did you mean `{found}`?",) if found else (),
         fix=found,
+        certain=certain,
     )
 
 
@@ -328,5 +331,8 @@ def _error(
     related: tuple[Label, ...] = (),
     help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
     fix: str | None = None,
+    *,
+    certain: bool = False,
 ) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)
+    replaced = replace(span, fix, certain=certain) if fix else None
+    return Diagnostic(code, "error", message, span, label, related, help, replaced)

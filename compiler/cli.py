@@ -1,4 +1,4 @@
-"""The command line: `flowc check | fmt | compile | run`.
+"""The command line: `flowc check | fmt | compile | run | explain`.
 
 Exit codes: 0 clean, 1 the program or the run failed, 2 usage or I/O, 70 a fault in flowc itself. Documents and what
 `check` finds go to standard output, everything else to standard error. Nothing heavy is imported before a command needs
@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from flowc.dsl.version import VERSION
 
@@ -36,8 +36,15 @@ examples:
 _CHECK = """\
 examples:
   flowc check digits.flow
-  flowc check flows/*.flow --format json
+  flowc check flows/*.flow --format github     in a workflow of GitHub Actions
+  flowc check --fix digits.flow                put right what leaves no doubt
+  flowc check --fix --diff digits.flow         show it only
   flowc check digits.flow --explain-settings train
+"""
+_EXPLAIN = """\
+examples:
+  flowc explain F0312          what a code means, with a wrong and a right program
+  flowc explain                every code in a line
 """
 _FMT = """\
 examples:
@@ -67,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "check" and options.diff and not options.fix:
+        parser.error("--diff goes with --fix: flowc check --fix --diff FILE")
     from .inputs import Refused
 
     try:
@@ -120,26 +130,46 @@ def _check(options: argparse.Namespace) -> int:
         return _explain_settings(options)
     from .driver import check_source
     from .inputs import Refused, read_source
+    from .report import Report
 
-    results: list[tuple[Source, tuple[Diagnostic, ...]]] = []
+    # A patch stands alone on standard output.
+    report = Report(sys.stderr if options.diff else sys.stdout, options.format, options.color)
     code = CLEAN
     for path in options.files:
         try:
-            source = read_source(path)
+            if options.fix:
+                report.add(*_fix(path, options))
+            else:
+                source = read_source(path)
+                report.add(source, check_source(source, Path(path).parent).diagnostics)
         except Refused as refused:
             _complain(refused.message, *refused.remedies)
             code = USAGE
-            continue
-        results.append((source, check_source(source, Path(path).parent).diagnostics))
-    if options.format == "json":
-        from .render import json
+    report.end()
+    return code or (FAILED if report.has_errors else CLEAN)
 
-        sys.stdout.write(json.render(results))
-    else:
-        for source, diagnostics in results:
-            _show(diagnostics, source, options, sys.stdout)
-    failed = any(item.severity == "error" for _, diagnostics in results for item in diagnostics)
-    return code or (FAILED if failed else CLEAN)
+
+def _fix(path: str, options: argparse.Namespace) -> tuple[Source, tuple[Diagnostic, ...]]:
+    from .driver import check_source
+    from .fixes import fix_file, told
+
+    fixed = fix_file(path, lambda source: check_source(source, Path(path).parent).diagnostics, dry=options.diff)
+    if options.diff:
+        from .fmt import unified
+
+        _write(unified(fixed.before, fixed.after.text, "fixed"))
+    for line in told(fixed, dry=options.diff):
+        _say(line)
+    return fixed.after, fixed.diagnostics
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from . import explain
+    from .report import write
+
+    pages = [explain.as_text(explain.asked(word)) for word in options.codes]
+    write("\n".join(pages) if pages else explain.listing(), sys.stdout)
+    return CLEAN
 
 
 def _explain_settings(options: argparse.Namespace) -> int:
@@ -151,7 +181,7 @@ def _explain_settings(options: argparse.Namespace) -> int:
         raise Refused("--explain-settings takes one flow file")
     source = read_source(options.files[0])
     checked = check_source(source, Path(options.files[0]).parent)
-    _show(checked.diagnostics, source, options, sys.stderr)
+    _show(checked.diagnostics, source, options)
     if checked.model is None:
         return FAILED
     _write(explained(checked.model, options.explain_settings, as_json=options.format == "json"))
@@ -161,13 +191,15 @@ def _explain_settings(options: argparse.Namespace) -> int:
 def _fmt(options: argparse.Namespace) -> int:
     from .fmt import diff, format_file, rewrite
     from .inputs import Refused
+    from .report import Report
 
+    report = Report(sys.stderr, options.format, options.color)
     code = CLEAN
     for path in dict.fromkeys(options.files):
         try:
             formatted = format_file(path)
+            report.add(formatted.source, formatted.diagnostics)
             if formatted.text is None:
-                _show(formatted.diagnostics, formatted.source, options, sys.stderr)
                 code = code or FAILED
                 continue
             if options.check and formatted.changed:
@@ -180,10 +212,11 @@ def _fmt(options: argparse.Namespace) -> int:
                 _write(formatted.text)
             elif formatted.changed:
                 rewrite(formatted)
-                _say(f"formatted {path}")
+                _mention(f"formatted {path}", options)
         except Refused as refused:
             _complain(refused.message, *refused.remedies)
             code = USAGE
+    report.end()
     return code
 
 
@@ -202,13 +235,13 @@ def _compile(options: argparse.Namespace) -> int:
     folder = Path(options.file).parent
     leave_out = () if options.output is None else (_outside(options.output, folder),)
     compiled = compile_source(source, folder, options.target, check_store(options.store), leave_out)
-    _show(compiled.diagnostics, source, options, sys.stderr)
+    _show(compiled.diagnostics, source, options)
     if compiled.build is None or compiled.bundle is None:
         return FAILED
     if options.output is None:
-        _print_documents(compiled, options.target)
+        _print_documents(compiled, options)
     else:
-        _write_documents(compiled, options.output)
+        _write_documents(compiled, options)
     return CLEAN
 
 
@@ -224,26 +257,26 @@ def _outside(output: Path, folder: Path) -> Path:
     return output
 
 
-def _print_documents(compiled: Compiled, target: str) -> None:
+def _print_documents(compiled: Compiled, options: argparse.Namespace) -> None:
     # The template of `sfn` holds everything; its other files only show parts of it.
-    files = compiled.files if target == "argo" else compiled.files[:1]
+    files = compiled.files if options.target == "argo" else compiled.files[:1]
     text = "---\n".join(file.text for file in files)
     _write(text)
-    print("flowc: the code bundle was not written; --output writes it too", file=sys.stderr)
+    _mention("flowc: the code bundle was not written; --output writes it too", options)
 
 
-def _write_documents(compiled: Compiled, output: Path) -> None:
+def _write_documents(compiled: Compiled, options: argparse.Namespace) -> None:
     from .outputs import write
 
     assert compiled.build is not None
     assert compiled.bundle is not None
-    documents, archive = write(output, compiled.files, compiled.bundle)
+    documents, archive = write(options.output, compiled.files, compiled.bundle)
     for path in documents:
-        print(f"wrote {path}", file=sys.stderr)
+        _mention(f"wrote {path}", options)
     size = f"{compiled.bundle.size / 1024:.0f} KiB"
     store = compiled.build.store or "the store"
     place = f"{store.rstrip('/')}/{compiled.build.plan.flow}/bundles/{compiled.bundle.digest}.tar"
-    print(f"wrote {archive} ({size}), to be copied to {place}", file=sys.stderr)
+    _mention(f"wrote {archive} ({size}), to be copied to {place}", options)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -254,7 +287,7 @@ def _run(options: argparse.Namespace) -> int:
 
     source = read_source(options.file)
     planned = run_source(source, Path(options.file).parent)
-    _show(planned.diagnostics, source, options, sys.stderr)
+    _show(planned.diagnostics, source, options)
     if planned.build is None or planned.bundle is None:
         return FAILED
     plan, model = planned.build.plan, planned.build.model
@@ -271,37 +304,24 @@ def _run(options: argparse.Namespace) -> int:
     return run(plan, planned.bundle, params, settings)
 
 
-_COMMANDS = {"check": _check, "fmt": _fmt, "compile": _compile, "run": _run}
+_COMMANDS = {"check": _check, "fmt": _fmt, "compile": _compile, "run": _run, "explain": _explain}
 
 
 # --- talking ----------------------------------------------------------------------------------------------------------
 
 
-def _show(diagnostics: Sequence[Diagnostic], source: Source, options: argparse.Namespace, stream: TextIO) -> None:
-    if not diagnostics:
-        return
-    from .render import text
+def _show(diagnostics: Sequence[Diagnostic], source: Source, options: argparse.Namespace) -> None:
+    from .report import Report
 
-    counts = (_counted(diagnostics, "error"), _counted(diagnostics, "warning"))
-    rendered = text.render(diagnostics, source, color=_in_color(options.color, stream))
-    summary = ", ".join(filter(None, counts))
-    if isinstance(stream.encoding, str) and not stream.encoding.lower().startswith("utf"):
-        rendered = rendered.encode(stream.encoding, errors="replace").decode(stream.encoding)
-    stream.write(f"{rendered}\n{summary}\n" if summary else rendered)
-    stream.flush()
+    report = Report(sys.stderr, options.format, options.color)
+    report.add(source, diagnostics)
+    report.end()
 
 
-def _counted(diagnostics: Sequence[Diagnostic], severity: str) -> str:
-    count = sum(1 for item in diagnostics if item.severity == severity)
-    return f"{count} {severity}{'s' if count > 1 else ''}" if count else ""
-
-
-def _in_color(wish: str, stream: TextIO) -> bool:
-    if wish != "auto":
-        return wish == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+def _mention(message: str, options: argparse.Namespace) -> None:
+    """Say something that nobody needs who reads standard error by a program."""
+    if options.format not in ("json", "sarif"):
+        _say(message)
 
 
 def _say(message: str) -> None:
@@ -348,9 +368,24 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--debug", action="store_true", help="show the traceback of a fault in flowc itself")
         return added
 
+    def format_of(added: argparse.ArgumentParser, help_: str) -> None:
+        added.add_argument("--format", choices=("text", "json", "sarif", "github"), default="text", help=help_)
+
+    on_stderr = "how to print, on standard error, what is wrong with the file"
+
     check = command("check", "find the mistakes in flow files", _CHECK)
     check.add_argument("files", nargs="+", metavar="FILE", help="a flow file")
-    check.add_argument("--format", choices=("text", "json"), default="text", help="how to print what was found")
+    format_of(check, "how to print what was found")
+    check.add_argument(
+        "--fix",
+        action="store_true",
+        help="put right, in the file, what can have meant one thing only; guesses (did you mean …) are left to you",
+    )
+    check.add_argument(
+        "--diff",
+        action="store_true",
+        help="with --fix: write nothing, show what would change, and on standard error what would remain",
+    )
     check.add_argument(
         "--explain-settings", metavar="STEP", help="show each setting of this step, and where its value comes from"
     )
@@ -359,6 +394,7 @@ def _parser() -> argparse.ArgumentParser:
     fmt.add_argument("files", nargs="+", metavar="FILE", help="a flow file, or - for standard input")
     fmt.add_argument("--check", action="store_true", help="write nothing, name the files that would change")
     fmt.add_argument("--diff", action="store_true", help="write nothing, show what would change")
+    format_of(fmt, on_stderr)
 
     compile_ = command("compile", "translate a flow file for an engine", _COMPILE)
     compile_.add_argument("file", metavar="FILE", help="a flow file")
@@ -367,6 +403,8 @@ def _parser() -> argparse.ArgumentParser:
     compile_.add_argument(
         "-o", "--output", metavar="DIR", type=Path, help="write documents and code bundle there, not to standard output"
     )
+
+    format_of(compile_, on_stderr)
 
     run = command("run", "run a flow on this machine", _RUN)
     run.add_argument("file", metavar="FILE", help="a flow file")
@@ -378,10 +416,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a parameter; lists are written as JSON",
     )
+    format_of(run, on_stderr)
     run.add_argument("--store", metavar="URL", help="where steps keep their data (default: .flowc/store)")
     run.add_argument("-j", "--jobs", type=int, metavar="N", help="at most so many steps at once")
     run.add_argument("--cpus", type=float, metavar="N", help="cores to share out among the steps")
     run.add_argument(
         "--live", action=argparse.BooleanOptionalAction, default=None, help="a live table (default: on a terminal)"
     )
+
+    explain = command("explain", "tell what the code of a message means", _EXPLAIN)
+    explain.add_argument("codes", nargs="*", metavar="CODE", help="such as F0312; without one, all are listed")
     return parser

@@ -207,7 +207,8 @@ def no_steps(flow: str, span: Span) -> Diagnostic:
 
 def unknown_type(name: str, span: Span) -> Diagnostic:
     known = tuple(tables.TYPES)
-    found = tables.by_alias(name, tuple(tables.TYPES.values())) or closest(name, known)
+    alias = tables.by_alias(name, tuple(tables.TYPES.values()))
+    found = alias or closest(name, known)
     return _error(
         "F0301",
         f"there is no type `{name}`",
@@ -215,6 +216,8 @@ def unknown_type(name: str, span: Span) -> Diagnostic:
         "unknown type",
         help=(f"did you mean `{found}`?",) if found else (f"the types: {', '.join(f'`{type_}`' for type_ in known)}",),
         fix=found,
+        # `str` is a string; whether somebody's `path` is a file or a text only they know.
+        certain=alias is not None and tables.TYPES[alias].scalar,
     )
 
 
@@ -334,8 +337,11 @@ def _error(
     related: tuple[Label, ...] = (),
     help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
     fix: str | None = None,
+    *,
+    certain: bool = False,
 ) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)
+    replaced = replace(span, fix, certain=certain) if fix else None
+    return Diagnostic(code, "error", message, span, label, related, help, replaced)
 
 
 def _warning(code: str, message: str, span: Span, label: str, help: tuple[str, ...] = ()) -> Diagnostic:  # noqa: A002 - its field

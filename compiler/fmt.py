@@ -1,25 +1,21 @@
 """fmt: flow files in the one layout, in place or shown.
 
 Takes the files named at the prompt, `-` for standard input; gives for each the text as it is and as it should be, or
-the diagnostics of a broken one. `rewrite` puts the new text in the place of the old one, whole or not at all, with the
-file's mode and, where the user may do that, its owner. A link stays a link; what is no ordinary file is not written to.
+the diagnostics of a broken one. `rewrite` puts the new text in the place of the old one.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
-import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.format import format_source
 from flowc.dsl.spans import Source
 
-from .inputs import Refused, read_source, read_stdin
+from .inputs import read_source, read_stdin
+from .rewrite import rewrite as replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +39,13 @@ def format_file(path: str) -> Formatted:
 def diff(formatted: Formatted) -> str:
     """The change as a unified diff."""
     assert formatted.text is not None
-    path = formatted.source.path
-    before, after = (_lines(text) for text in (formatted.source.text, formatted.text))
-    return "".join(_marked(difflib.unified_diff(before, after, path, f"{path} (formatted)")))
+    return unified(formatted.source, formatted.text, "formatted")
+
+
+def unified(source: Source, text: str, what: str) -> str:
+    """What changes from a source to the text, as a patch; `what` was done to it."""
+    before, after = (_lines(text) for text in (source.text, text))
+    return "".join(_marked(difflib.unified_diff(before, after, source.path, f"{source.path} ({what})")))
 
 
 def _lines(text: str) -> list[str]:
@@ -62,30 +62,4 @@ def _marked(lines: Iterator[str]) -> Iterator[str]:
 
 def rewrite(formatted: Formatted) -> None:
     assert formatted.text is not None
-    path = formatted.source.path
-    place = Path(path)
-    temporary: Path | None = None
-    try:
-        place = place.resolve(strict=True)
-        status = place.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused(f"{path} is no ordinary file and cannot be written in place", "use - for standard input")
-        if not os.access(place, os.W_OK):
-            raise Refused(f"{path} is write-protected", "with --diff it is only shown what would change")
-        temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-        with temporary.open("xb") as file:
-            file.write(formatted.text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(PermissionError):
-            os.chown(temporary, status.st_uid, status.st_gid)
-        # After the owner: changing that may take rights away.
-        temporary.chmod(stat.S_IMODE(status.st_mode))
-        temporary.replace(place)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Refused(f"{path} cannot be written: {reason}", "the file is as it was") from None
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    replace_file(formatted.source.path, formatted.text.encode())

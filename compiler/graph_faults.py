@@ -68,13 +68,13 @@ def waits_for_itself(node: Node, step: str, read: str | None, span: Span, loop: 
 # --- what may be absent -----------------------------------------------------------------------------------------------
 
 
-def other_arm(step: str, read: str, span: Span, its_arm: Span, own_arm: Span) -> Diagnostic:
+def other_arm(step: str, read: str, span: Span, its_arm: Span, reader: str, own_arm: Span) -> Diagnostic:
     return _error(
         "F0251",
         f"`{read}` never exists here: `{step}` is in another arm of the same `if`",
         span,
         "only one of the arms is taken",
-        (Label(its_arm, f"`{step}` runs in this arm"), Label(own_arm, "and what reads it in this one")),
+        (Label(its_arm, f"`{step}` runs in this arm"), Label(own_arm, f"{reader} is in this one")),
         ("put the step before the `if`, or read its output behind it, with `either(…)`",),
     )
 

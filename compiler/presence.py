@@ -156,6 +156,7 @@ class _Reader:
             raise _Absent
         at = replace(at, stars=0)
         by_argument: list[Sequence[Term]] = []
+        said = len(self.say)
         silent = False
         for argument in value.args:
             try:
@@ -164,7 +165,8 @@ class _Reader:
                 silent = True  # the others are still worth a look
         if silent:
             raise _Absent
-        self.never_used(value, by_argument)
+        if len(self.say) == said:
+            self.never_used(value, by_argument)
         return tuple(term for terms in by_argument for term in terms)
 
     def never_used(self, value: Either, by_argument: Sequence[Sequence[Term]]) -> None:
@@ -267,7 +269,11 @@ class _Reader:
 
     def other_arm(self, value: Value, there: Place, here: Place) -> None:
         step = next(item.step for item in walk(value) if isinstance(item, OutputRef))
-        self.say.append(faults.other_arm(step, self.written(value), value.span, _arm_span(there), _arm_span(here)))
+        self.say.append(
+            faults.other_arm(
+                step, self.written(value), value.span, _arm_span(there), faults.called(self.node), _arm_span(here)
+            )
+        )
 
     def inside(self, block: str, at: _At) -> _At:
         return replace(at, chain=self.whole(block))

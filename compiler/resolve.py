@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from flowc.dsl import ast, tables
 from flowc.dsl.diagnostics import Diagnostic
+from flowc.dsl.parse import without_collector
 from flowc.dsl.spans import Span
 
 from . import body_faults, constants, faults, scope_faults, settings, type_faults
@@ -31,6 +32,11 @@ MOST_AT_A_TIME = 10_000
 
 
 def resolve(file: ast.File) -> tuple[Model, tuple[Diagnostic, ...]]:
+    with without_collector():
+        return _resolve(file)
+
+
+def _resolve(file: ast.File) -> tuple[Model, tuple[Diagnostic, ...]]:
     say: list[Diagnostic] = []
     flow = file.flow
     secrets = settings.secrets(flow, say)

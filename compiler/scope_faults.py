@@ -64,22 +64,14 @@ def runs_last(step: str, span: Span, declared: Span) -> Diagnostic:
 
 
 def only_in_finally(text: str, span: Span, *, body: str | None = None) -> Diagnostic:
-    """`body`: the line that makes it an input, where it stands in the body of a step in `finally`."""
-    if body is not None:
-        return _error(
-            "F0225",
-            f"`{text}` is read as an input",
-            span,
-            "a body sees only the step's inputs",
-            help=(f"add the line `in {body} = {text}` to the step and write `{body}` here",),
-        )
-    return _error(
-        "F0225",
-        f"`{text}` is known only when all steps are over",
-        span,
-        "not yet known here",
-        help=("read it with an `in` of a step in `finally`",),
-    )
+    """`body`: the name it could have as an input, where it stands in the body of a step in `finally`."""
+    if body is None:
+        message, label = f"`{text}` is known only when all steps are over", "not yet known here"
+        help_ = "read it with an `in` of a step in `finally`"
+    else:
+        message, label = f"`{text}` is read as an input", "a body sees only the step's inputs"
+        help_ = f"add the line `in {body} = {text}` to the step and write `{body}` here"
+    return _error("F0225", message, span, label, help=(help_,))
 
 
 def unknown_secret(name: str, span: Span, known: Sequence[str]) -> Diagnostic:

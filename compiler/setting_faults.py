@@ -49,6 +49,8 @@ def wrong_kind(row: SettingRow, what: str, found: str, span: Span, fixed: str | 
         f"expected {_SHORT[row.kind]}",
         help=(f"write `{fixed}`",) if fixed else (),
         fix=fixed,
+        # Quotes too many or missing are that and no more, but a unit that was left out is a guess.
+        certain=not (row.kind in ("size", "duration") and found == "an int"),
     )
 
 
@@ -361,6 +363,7 @@ def cron_word(text: str, span: Span, meant: str | None, fix: str | None) -> Diag
         if meant
         else ("fields are numbers: months from 1, days of the week from 0 (Sunday)",),
         fix=fix,
+        certain=True,
     )
 
 
@@ -462,8 +465,11 @@ def _error(
     related: tuple[Label, ...] = (),
     help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
     fix: str | None = None,
+    *,
+    certain: bool = False,
 ) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, label, related, help, replace(span, fix) if fix else None)
+    replaced = replace(span, fix, certain=certain) if fix else None
+    return Diagnostic(code, "error", message, span, label, related, help, replaced)
 
 
 def _warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from flowc.dsl import tables
 from flowc.dsl.tables import SettingRow
 from flowc.runtime.plan import Json
 
@@ -38,8 +39,8 @@ def shown_default(row: SettingRow) -> str:
 
 
 def quoted(text: str) -> str:
-    return f'"{text.translate(_ESCAPES).replace("${", chr(92) + "${")}"'
+    return '"' + text.translate(_ESCAPES).replace("${", "\\${") + '"'
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else quoted(name)
+    return name if _BARE.fullmatch(name) and name not in tables.KEYWORDS | tables.RESERVED else quoted(name)

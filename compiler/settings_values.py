@@ -147,7 +147,7 @@ def _no_twin(name: str, items: Sequence[ast.String], say: list[Diagnostic]) -> N
 def _map(row: SettingRow, expr: ast.Object, say: list[Diagnostic]) -> Json:
     before = len(say)
     values: dict[str, Json] = {}
-    for member in _each_once(expr, say):
+    for member in expr.members:
         key = member.name.text
         instead = dict(row.elsewhere).get(key)
         if instead is not None:
@@ -187,18 +187,17 @@ def _object(row: SettingRow, expr: ast.Object, say: list[Diagnostic]) -> Json:
     before = len(say)
     rows = {member.name: member for member in row.members}
     values: dict[str, Json] = {}
-    members = _each_once(expr, say)
-    for member in members:
+    for member in expr.members:
         known = rows.get(member.name.text)
         if known is None:
             say.append(faults.unknown_member(row, member.name.text, member.name.span))
         else:
             values[known.name] = checked(known, member.value, say)
-    written = {member.name.text for member in members}
+    written = {member.name.text for member in expr.members}
     if len(say) == before and not _damaged(expr):
         missing = (known for known in row.members if known.required and known.name not in written)
         say += [faults.member_missing(row.name, known, expr.span) for known in missing]
-        one_of = [member for member in members if member.name.text in row.one_of]
+        one_of = [member for member in expr.members if member.name.text in row.one_of]
         if row.one_of and len(one_of) != 1:
             places = tuple(member.name.span for member in one_of)
             say.append(faults.not_one_of(row.name, row.one_of, expr.span, places))
@@ -231,15 +230,6 @@ def _agree(row: SettingRow, values: dict[str, Json], expr: ast.Object, say: list
         contradicts("user", "user 0 is root, which `non_root` refuses", "name another user")
     elif row.name == "volumes" and "access_point" in values and "efs" not in values:
         contradicts("access_point", "an access point belongs to an EFS file system", "add `efs`")
-
-
-def _each_once(expr: ast.Object, say: list[Diagnostic]) -> tuple[ast.Member, ...]:
-    first: dict[str, ast.Member] = {}
-    for member in expr.members:
-        known = first.setdefault(member.name.text, member)
-        if known is not member:
-            say.append(faults.setting_twice(member.name.text, member.name.span, known.name.span))
-    return tuple(first.values())
 
 
 def _damaged(expr: ast.List | ast.Object) -> bool:

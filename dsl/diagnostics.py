@@ -35,10 +35,15 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Edits that remove the fault; `title` says in a few words what they do."""
+    """Edits that remove the fault; `title` says in a few words what they do.
+
+    `certain`: what was written can have meant nothing else, so that `flowc check --fix` may put it right unasked. A
+    name that is near is a guess, and so is a unit that was left out: an editor offers these, nobody applies them.
+    """
 
     title: str
     edits: tuple[Edit, ...]
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,9 @@ class Diagnostic:
     fix: Fix | None = None
 
 
-def replace(span: Span, text: str) -> Fix:
+def replace(span: Span, text: str, *, certain: bool = False) -> Fix:
     """The fix that puts `text` in the place of `span`."""
-    return Fix(f"replace by `{text}`", (Edit(span, text),))
+    return Fix(f"replace by `{text}`" if text else "remove", (Edit(span, text),), certain)
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

@@ -5,10 +5,11 @@ Codes are stable: a code that is no longer used is never given to something else
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from . import tables
-from .diagnostics import Diagnostic, Edit, Fix, Label, replace
+from .diagnostics import Diagnostic, Fix, Label, replace
 from .spans import Span
 from .suggest import listed
 
@@ -61,11 +62,17 @@ def script_not_closed(span: Span) -> Diagnostic:
 
 def bad_character(text: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
     shown = f"`{text}`" if text.isprintable() else ", ".join(f"U+{ord(char):04X}" for char in text[:4])
-    return _error("F0107", f"{shown} means nothing here", span, "cannot be read", help=tuple(hints))
+    # Newlines carry no meaning either, so that lines stay apart without the sign.
+    fix = replace(span, "", certain=True) if set(text) == {";"} else None
+    return _error("F0107", f"{shown} means nothing here", span, "cannot be read", help=tuple(hints), fix=fix)
 
 
 def single_quotes(text: str, span: Span) -> Diagnostic:
-    fix = replace(span, f'"{text[1:-1]}"') if '"' not in text and "\\" not in text else None
+    inside = text[1:-1]
+    fix = None
+    if '"' not in inside and "\\" not in inside:
+        # Between other quotes `${` is text or not, and back quotes may have meant a command.
+        fix = replace(span, f'"{inside}"', certain=text[0] != "`" and "${" not in inside)
     return _error("F0108", "strings stand in double quotes", span, "other quotes", fix=fix)
 
 
@@ -77,25 +84,29 @@ def bad_escape(escape: str, span: Span) -> Diagnostic:
 
 
 def bad_number(text: str, span: Span, fixed: str | None = None, hint: str | None = None) -> Diagnostic:
+    # A leading zero means octal to some.
+    certain = not re.match(r"-?0[0-9_]", text)
     return _error(
         "F0110",
         f"`{text}` is no number",
         span,
         "cannot be read as a number",
         help=(hint,) if hint else (),
-        fix=replace(span, fixed) if fixed else None,
+        fix=replace(span, fixed, certain=certain) if fixed else None,
     )
 
 
 def bad_unit(unit: str, span: Span, fixed: str | None) -> Diagnostic:
     units = f"sizes are in {listed(tables.SIZE_UNITS)}, durations in {listed(tables.DURATION_UNITS)}"
+    # To some a GB has ten to the ninth bytes, and `M` is a minute or a mebibyte.
+    certain = fixed is not None and (not fixed.endswith("B") or unit.lower().rstrip("b").endswith("i"))
     return _error(
         "F0111",
         f"`{unit}` is no unit",
         span,
         "unknown unit",
         help=(units,) if fixed is None else (f"write `{fixed}`", units),
-        fix=replace(span, fixed) if fixed else None,
+        fix=replace(span, fixed, certain=certain) if fixed else None,
     )
 
 
@@ -166,7 +177,7 @@ def keyword_misspelt(word: str, span: Span, found: str) -> Diagnostic:
         span,
         "not expected here",
         help=(f"did you mean `{found}`?",),
-        fix=Fix(f"replace by `{found}`", (Edit(span, found),)),
+        fix=replace(span, found, certain=tables.KEYWORD_ALIASES.get(word.lower()) == found),
     )
 
 
@@ -191,7 +202,7 @@ def operator_spelt(sign: str, span: Span, word: str, fixed: str | None = None) -
         span,
         "not an operator of the language",
         help=(f"write `{word}`",),
-        fix=replace(span, fixed or word),
+        fix=replace(span, fixed or word, certain=True),
     )
 
 
@@ -202,7 +213,7 @@ def assignment_in_condition(span: Span) -> Diagnostic:
         span,
         "gives a value; it does not ask",
         help=("write `==`",),
-        fix=replace(span, "=="),
+        fix=replace(span, "==", certain=True),
     )
 
 
@@ -223,7 +234,7 @@ def star_misplaced(span: Span, meant: str, whole: Span) -> Diagnostic:
         span,
         "not here",
         help=(f"write `{meant}`",),
-        fix=replace(whole, meant),
+        fix=replace(whole, meant, certain=True),
     )
 
 
@@ -375,7 +386,7 @@ def parallel_form(span: Span, count: str, fix: Span | None) -> Diagnostic:
         span,
         "expected `(`",
         help=(f"write `{meant}`",),
-        fix=replace(fix, meant) if fix else None,
+        fix=replace(fix, meant, certain=True) if fix else None,
     )
 
 

@@ -114,7 +114,7 @@ class _Run(Feed):
         following = self._following()
         begins_block = bool(following) and following[0] in _NODES
         if last.type in _BEFORE_BLOCK:
-            begins_block = following not in (["NAME", "EQUAL"], ["STRING", "EQUAL"])
+            begins_block = following[:1] != ["RBRACE"] and following[1:] != ["EQUAL"]
         if not begins_block or not self._look.welcome(self._state.state_stack, "BAD_CHAR", "LBRACE"):
             return False
         what = "a whole number" if last.type == "MAX" else "a condition"

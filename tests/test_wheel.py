@@ -86,14 +86,17 @@ def test_the_wheel_works_in_an_empty_environment(tmp_path: Path) -> None:
         f"flowc/{file.relative_to(checkout)}"
         for package in PACKAGES
         for file in (checkout / package).rglob("*")
-        if file.suffix in (".py", ".lark") or file.name == "py.typed"
+        if file.suffix in (".py", ".lark", ".md") or file.name == "py.typed"
     }
     assert expected - set(names) == set()
     assert {f"flowc/{package}/py.typed" for package in PACKAGES} <= set(names)
     assert any(name.endswith(".lark") for name in names)
+    assert any(name.endswith(".md") for name in names)
 
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
     run(python, "-W", "error", "-c", IMPORT_ALL, *modules_of(names), cwd=tmp_path)
-    assert "compile" in run(tmp_path / "venv" / "bin" / "flowc", "--help", cwd=tmp_path)
+    flowc = tmp_path / "venv" / "bin" / "flowc"
+    assert "compile" in run(flowc, "--help", cwd=tmp_path)
+    assert run(flowc, "explain", "F0202", cwd=tmp_path).startswith("F0202: ")

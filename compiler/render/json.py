@@ -3,10 +3,11 @@
     {"version": 1, "files": [{"path": …, "diagnostics": [{
         "code": …, "severity": "error" | "warning" | "note", "message": …, "span": … | null, "label": …,
         "related": [{"span": …, "text": …}], "help": [ … ],
-        "fix": {"title": …, "edits": [{"span": …, "text": …}]} | null}]}]}
+        "fix": {"title": …, "certain": …, "edits": [{"span": …, "text": …}]} | null}]}]}
 
 A span is {"start": …, "end": …, "line": …, "column": …, "end_line": …, "end_column": …}: offsets count code points from
-0, lines and columns (in code points) from 1, and the end is exclusive.
+0, lines and columns (in code points) from 1, and the end is exclusive. A fix that is certain may be applied unasked.
+Users read of this format in docs/ci.md, with a JSON schema.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def _diagnostic(item: Diagnostic, source: Source) -> dict[str, Any]:
         "fix": fix
         and {
             "title": fix.title,
+            "certain": fix.certain,
             "edits": [{"span": _span(edit.span, source), "text": edit.text} for edit in fix.edits],
         },
     }

@@ -7,10 +7,10 @@ setting is known everywhere or nowhere.
 from __future__ import annotations
 
 from .frameworks import FRAMEWORKS, IMAGES, FrameworkRow
-from .rows import KIND_WORDS, Kind, Place, SettingRow, by_alias
+from .rows import KIND_WORDS, Kind, Place, SettingRow, TargetRow, by_alias
 from .rules import RULES, RuleRow
 from .settings import MAIN_SETTINGS, MOST_NODES, RESERVED_ENV_PREFIXES, SETTINGS
-from .targets import SECRETS, TARGETS, TargetRow
+from .targets import SECRETS, TARGETS
 from .words import (
     DURATION_UNITS,
     EDITION,

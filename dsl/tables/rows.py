@@ -71,6 +71,19 @@ class SettingRow:
     aliases: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """`aliases` are what else people call the target."""
+
+    name: str
+    title: str
+    settings: tuple[SettingRow, ...]
+    aliases: tuple[str, ...] = ()
+
+    def setting(self, name: str) -> SettingRow | None:
+        return next((row for row in self.settings if row.name == name), None)
+
+
 class _Row(Protocol):
     @property
     def name(self) -> str: ...

@@ -8,6 +8,8 @@ KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 DAY = 86400
 YEAR = 365 * DAY
 TASK: tuple[Place, ...] = ("step", "defaults")
+FLOW: tuple[Place, ...] = ("flow",)
+ALL = (*TASK, *FLOW)
 
 SETTINGS = {
     row.name: row

@@ -82,7 +82,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_help_has_examples_and_loads_nothing_heavy(place: Place) -> None:
     assert "examples:" in place.flowc("--help").out
-    for command in ("check", "compile", "run"):
+    for command in ("check", "fmt", "compile", "run", "explain"):
         assert "examples:" in place.flowc(command, "--help").out
     heavy = "import sys; from flowc.compiler.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     heavy += "sys.exit(bool({'lark', 'networkx', 'yaml', 'rich', 'pathspec', 'psutil'} & set(sys.modules)))"
@@ -111,7 +111,7 @@ def test_check_shows_mistakes_on_standard_output(place: Place) -> None:
     assert "error[F0211]" in done.out
     assert "bad.flow:5:8" in done.out
     assert "\x1b" not in done.out
-    assert done.out.endswith("\n2 errors\n")
+    assert done.out.endswith("\n2 errors\nmore: flowc explain F0211 F0207\n")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,14 @@ def test_check_as_json(place: Place) -> None:
     )
     assert BAD[first["span"]["start"] : first["span"]["end"]] == "epoch"
     assert first["fix"]["edits"][0]["text"] == "epochs"
+
+
+def test_a_plain_check_loads_no_other_format(place: Place) -> None:
+    code = "import sys\nfrom flowc.compiler.cli import main\nmain(['check', 'bad.flow'])\n"
+    code += "spare = {'explain', 'fixes', 'fmt', 'rewrite', 'render.json', 'render.sarif', 'render.github'}\n"
+    code += "sys.exit(bool({f'flowc.compiler.{name}' for name in spare} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=place.path, stdout=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
 
 
 def test_warnings_alone_are_no_failure(place: Place) -> None:

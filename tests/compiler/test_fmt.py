@@ -101,7 +101,7 @@ def test_a_broken_file_is_left_alone_and_the_others_are_not(folder: Path) -> Non
     assert out == ""
     assert "error[F0102]" in err
     assert "--> broken.flow:1:17" in err
-    assert err.endswith("formatted untidy.flow\n")
+    assert err.endswith("formatted untidy.flow\nmore: flowc explain F0102\n")
     assert (folder / "broken.flow").read_bytes() == BROKEN.encode()
     assert (folder / "untidy.flow").read_bytes() == TIDY.encode()
     assert flowc("fmt", "-", folder=folder, stdin=BROKEN, code=1)[0] == ""
