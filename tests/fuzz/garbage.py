@@ -1,12 +1,24 @@
 """A megabyte of garbage, of many kinds: what a careless lexer or parser takes forever for, or falls over.
 
 `KINDS` are functions that give a text of about that many characters; the same text each time.
+
+    python -m tests.fuzz.garbage [SIZE]
+
+checks one text of each kind, and shows how long that took and what showing the diagnostics takes.
 """
 
 from __future__ import annotations
 
 import random
+import sys
+import tempfile
+import time
 from collections.abc import Callable
+from pathlib import Path
+
+from flowc.compiler.driver import check_source
+from flowc.compiler.render.text import render
+from flowc.dsl.spans import Source
 
 MEGABYTE = 1_000_000
 
@@ -57,6 +69,14 @@ def _brackets(pairs: str) -> Callable[[int], str]:
     return lambda size: (
         f"flow f {{ step s {{ in x = {opening * (size // len(pairs))}1{closing * (size // len(pairs))} }} }}"
     )
+
+
+def _almost_known(size: int) -> str:
+    """Unknown names that are almost like known ones: looking for the nearest must not be quadratic."""
+    count = size // 60
+    steps = (f'step name_of_step_{number} {{ out x: int run ["a", out.x] }}\n' for number in range(count // 2))
+    reads = (f'step r{number} {{ in x = name_of_stepp_{number}.x run ["a"] }}\n' for number in range(count // 2))
+    return "flow f {\n" + "".join(steps) + "".join(reads) + "}\n"
 
 
 KINDS: dict[str, Callable[[int], str]] = {
@@ -136,15 +156,24 @@ KINDS: dict[str, Callable[[int], str]] = {
     "carriage returns": _repeated("step s {\r", "flow f {\r"),
     "accents": _repeated("é̂", "flow f { "),
     "line separators": _repeated("\u2028", "flow f { "),
+    "names that are almost known": _almost_known,
 }
 
 
-def equal_names(size: int) -> str:
-    """Unknown names that are almost like known ones: looking for the nearest must not be quadratic."""
-    count = size // 60
-    steps = (f'step name_of_step_{number} {{ out x: int run ["a", out.x] }}\n' for number in range(count // 2))
-    reads = (f'step r{number} {{ in x = name_of_stepp_{number}.x run ["a"] }}\n' for number in range(count // 2))
-    return "flow f {\n" + "".join(steps) + "".join(reads) + "}\n"
+def main() -> None:
+    size = int(sys.argv[1]) if len(sys.argv) > 1 else MEGABYTE
+    folder = Path(tempfile.mkdtemp())
+    for kind, text in KINDS.items():
+        source = Source("garbage.flow", text(size))
+        begin = time.process_time()
+        found = check_source(source, folder).diagnostics
+        middle = time.process_time()
+        shown = render(found, source)
+        seconds = f"{middle - begin:6.2f} s {time.process_time() - middle:6.2f} s"
+        sys.stdout.write(f"{kind:32} {seconds} {len(found):7} diagnostics {len(shown):10} characters\n")
+        sys.stdout.flush()
+    folder.rmdir()
 
 
-KINDS["names that are almost known"] = equal_names
+if __name__ == "__main__":
+    main()
