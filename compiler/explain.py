@@ -44,6 +44,7 @@ FAMILIES = {
     "F06": "The code bundle",
     "F1": "Argo Workflows",
     "F2": "Step Functions and AWS Batch",
+    "F3": "Runs on this machine",
 }
 
 _FOLDER = "explain_pages"

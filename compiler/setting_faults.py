@@ -396,7 +396,7 @@ def unknown_zone(name: str, span: Span, found: str | None, hints: Sequence[str])
 def zone_without_place(name: str, span: Span) -> Diagnostic:
     """`CET`, `UTC+2`, `Japan`: an abbreviation, an offset, an old name."""
     return _error(
-        "F0451",
+        "F0450",
         f"`{name}` names no place",
         span,
         "not a zone of one place",
@@ -404,20 +404,9 @@ def zone_without_place(name: str, span: Span) -> Diagnostic:
     )
 
 
-def schedule_needs_defaults(param: str, span: Span, schedule: Span) -> Diagnostic:
-    return _error(
-        "F0449",
-        f"nobody gives `{param}` when the flow starts by itself",
-        span,
-        "has no default",
-        (Label(schedule, "the schedule"),),
-        ("give the parameter a default",),
-    )
-
-
 def same_schedule(span: Span, first: Span) -> Diagnostic:
     return _warning(
-        "F0450",
+        "F0449",
         "the same schedule is given twice",
         span,
         "starts a second run at the same times",

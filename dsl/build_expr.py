@@ -21,6 +21,8 @@ from .tokens import span
 Node: TypeAlias = "Tree[Token]"
 Child: TypeAlias = "Tree[Token] | Token | None"
 
+# Of a text that a message repeats.
+_LONGEST = 40
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -220,7 +222,10 @@ class ExprBuilder:
 
     def _no_access(self, whole: Span, place: Span) -> None:
         hint = "a reference is a name, or a step and one output: `step.output`; pass the whole value and read it there"
-        self.say(faults.no_access(self.text(whole), place, (hint,)))
+        written = self.text(whole)
+        if len(written) > _LONGEST or "\n" in written:
+            written = self.text(place)
+        self.say(faults.no_access(written, place, (hint,)))
         self.damaged = True
 
     def either(self, tree: Node) -> ast.Expr:
@@ -244,7 +249,7 @@ class ExprBuilder:
             return self._suffix(tree_of(rest[0]), extent(tree))
         keyword = span(token_of(tree.children[0]))
         if len(args) != 2:
-            if not any(isinstance(value, ast.Bad) for value in args):
+            if not self.torn and not any(isinstance(value, ast.Bad) for value in args):
                 self.say(faults.previous_arguments(len(args), extent(tree)))
             self.damaged = True
             return ast.Bad(extent(tree))

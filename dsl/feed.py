@@ -108,13 +108,15 @@ class Feed:
 
     # --- the stack ----------------------------------------------------------------------------------------------------
 
-    def _unwind(self, *kinds: str, but: int = 0) -> bool:
+    def _unwind(self, *kinds: str, but: int = 0, keep: int = 0) -> bool:
         """Take the parser back to the nearest state in which these tokens are welcome; False leaves it as it is.
 
-        `but` is a depth of the stack that is not good enough.
+        `but` is a depth of the stack that is not good enough, `keep` how many open braces must stay open.
         """
         states = self._state.state_stack
         for size in range(len(states), 0, -1):
+            if keep and self._braces(size) < keep:
+                return False
             if kinds[0] in AMBIGUOUS and self._look.welcome(states[:size], kinds[0], "DOT"):
                 continue  # it would be read as a value
             if kinds[0] == "IN" and not self._look.welcome(states[:size], "OUT"):
@@ -126,11 +128,14 @@ class Feed:
 
     def _cut(self, size: int) -> None:
         """Take back what lies above this size of the stack."""
-        values = self._state.value_stack
-        del self._state.state_stack[size:], values[size - 1 :]
+        del self._state.state_stack[size:], self._state.value_stack[size - 1 :]
         # Braces that were taken back are no longer open.
-        opened = sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
-        del self._open[opened:]
+        del self._open[self._braces(size) :]
+
+    def _braces(self, size: int) -> int:
+        """How many braces are open at this size of the stack."""
+        values = self._state.value_stack[: size - 1]
+        return sum(1 for value in values if isinstance(value, Token) and value.type == "LBRACE")
 
     def _close(self, token: Token) -> Tree[Token] | None:
         """The tree of what was read, with closing braces added."""
@@ -170,6 +175,8 @@ class Feed:
         after_bad_text = self._last is not None and self._last.type in ("BAD_STRING", "BAD_RAW")
         if after_bad_text or (about_braces and self._swallowed):
             pass  # it has swallowed what is missing here
+        elif diagnostic.code == "F0103" and self.damaged and token.type != "FLOW":
+            pass  # a brace may be among the lost lines
         elif line != self._error_line or self._fed >= 3:
             self.diagnostics.append(diagnostic)
             self._errors += 1

@@ -312,7 +312,9 @@ class _Run(Feed):
         while token.type != END:
             if depth == 0 and self._opens_line(token):
                 is_sure = token.type != "NAME" and is_first(self.source, token)
-                if self._unwind(token.type, *self._following(1)) or (is_sure and self._unwind(token.type)):
+                keep = self._around(token)
+                following = self._following(1)
+                if self._unwind(token.type, *following, keep=keep) or (is_sure and self._unwind(token.type, keep=keep)):
                     self._take(token)
                     return
             if token.type == "LBRACE":
@@ -322,6 +324,13 @@ class _Run(Feed):
             token = self._next()
         # An end of the file within what was skipped is a consequence.
         raise Stop
+
+    def _around(self, token: Token) -> int:
+        """How many blocks a line stands in by its indentation."""
+        if token.type == "RBRACE" or not is_first(self.source, token):
+            return 0
+        deep = len(indent(self.source, token))
+        return next((number for number, item in enumerate(self._open) if len(item.indent) >= deep), len(self._open))
 
     def _opens_line(self, token: Token) -> bool:
         following = "".join(self._following(1))

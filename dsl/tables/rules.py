@@ -35,7 +35,7 @@ _IMAGE = (
 RULES = {
     row.name: row
     for row in (
-        RuleRow("image", "the name of a container image", _IMAGE, 512, "acme/train:2.5"),
+        RuleRow("image", "the name of a container image", _IMAGE, None, "acme/train:2.5"),
         RuleRow("word", "not empty and has no blanks at its ends", r"\S(?:.*\S)?", 4096, "python3"),
         RuleRow(
             "path",

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from flowc.compiler import explain
-from flowc.compiler.driver import TARGETS, check_source, compile_source
+from flowc.compiler.driver import TARGETS, check_source, compile_source, run_source
 from flowc.compiler.explain import Block, Page
 from flowc.compiler.inputs import Refused
 from flowc.dsl.diagnostics import Diagnostic
@@ -98,6 +98,8 @@ def found(page: Page, text: str, section: str, folder: Path) -> tuple[Diagnostic
         (folder / block.file).write_text(block.text)
     source = Source("flow.flow", text)
     target = {"1": "argo", "2": "sfn"}.get(page.code[1])
+    if page.code[1] == "3":
+        return run_source(source, folder).diagnostics
     if target is None:
         return check_source(source, folder).diagnostics
     store = "s3://bucket/prefix"

@@ -124,7 +124,7 @@ def test_a_schedule_is_taken(written: str, cron: str, zone: str) -> None:
         ('"0 0 * * *" in "utc"', "F0448", '"utc"', "did you mean `UTC`?"),
         ('"0 0 * * *" in "local"', "F0448", '"local"', "for example `Europe/Paris`; without a zone it is UTC"),
         *(
-            (f'"0 0 * * *" in "{zone}"', "F0451", f'"{zone}"', None)
+            (f'"0 0 * * *" in "{zone}"', "F0450", f'"{zone}"', None)
             for zone in ("CET", "EST", "PST8PDT", "IST", "UTC+2", "+02:00", "Japan")
         ),
         # references
@@ -165,16 +165,10 @@ def test_a_fix_makes_a_schedule_that_is_taken() -> None:
         assert left == []
 
 
-def test_a_flow_that_starts_by_itself_has_defaults_for_all_parameters() -> None:
-    found, say, text = read('param a: int param b: int = 2 param c: string schedule "0 0 * * *" schedule "1 0 * * *"')
-    assert len(found) == 2
-    assert [(item.code, text[slice(*item.span)]) for item in say if item.span] == [("F0449", "a"), ("F0449", "c")]
-
-
 def test_the_same_schedule_twice_is_kept_once() -> None:
     found, say, _ = read('schedule "0 0 * * *" schedule "0  0 * * *" in "UTC" schedule "0 0 * * *" in "Asia/Tokyo"')
     assert len(found) == 2
-    assert [(item.code, item.severity) for item in say] == [("F0450", "warning")]
+    assert [(item.code, item.severity) for item in say] == [("F0449", "warning")]
 
 
 # --- what the fields mean ---------------------------------------------------------------------------------------------
