@@ -14,7 +14,7 @@ from typing import Any
 
 from lark import Lark, Token, Tree, UnexpectedToken
 
-from . import faults, habits, hints, tables
+from . import faults, habits, hints, quick, tables
 from .diagnostics import Diagnostic
 from .feed import AMBIGUOUS, Feed, Stop, made
 from .lookahead import Lookahead
@@ -48,6 +48,12 @@ class Parsed:
 
 
 def parse_tokens(parser: Lark, source: Source) -> Parsed:
+    """The quick way where there is nothing to recover from."""
+    tree = quick.parse(parser, source)
+    return recover(parser, source) if tree is None else Parsed(tree, [], False)
+
+
+def recover(parser: Lark, source: Source) -> Parsed:
     run = _Run(parser, source)
     tree = run.parse()
     assert tree is not None or run.diagnostics
