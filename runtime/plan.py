@@ -171,7 +171,7 @@ PLAN_FILE = ".flowc-plan.json"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A small task that computes control values that no step can; BEGIN those of parameters alone."""
+    """A small task that computes control values that no step can; `begin.params` those of parameters alone."""
 
     kind: ClassVar[str] = "decision"
     name: str
