@@ -1,7 +1,7 @@
 """check: what is wrong with a flow whose names are resolved.
 
 Takes a `Model` and the folder of the flow file; gives diagnostics. The graph is looked at in `check_graph`, values that
-may be absent in `presence`, bodies and gangs in `check_bodies`; here is what concerns the flow and a step as a whole.
+may be absent in `presence`, bodies and gangs in `check_bodies`; here is what concerns a step as a whole.
 Changes nothing, and passes over what is unresolved.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from flowc.dsl import tables
 from flowc.dsl.diagnostics import Diagnostic
 
-from . import body_faults, graph_faults, setting_faults
+from . import body_faults, setting_faults
 from .check_bodies import body
 from .check_gangs import gang
 from .check_graph import graph
@@ -30,21 +30,12 @@ def check(model: Model, base_dir: Path) -> tuple[Diagnostic, ...]:
     return (
         *graph(model),
         *presence(model),
-        *_scheduled(model),
         *(
             diagnostic
             for step in model.steps
             for diagnostic in (*_environment(step), *_cache(step), *body(step, files), *gang(model, step, files))
         ),
     )
-
-
-def _scheduled(model: Model) -> Iterator[Diagnostic]:
-    """Nobody is there to give parameters to a run that starts by itself."""
-    if model.schedules:
-        for param in model.params:
-            if param.required:
-                yield graph_faults.scheduled_without_default(param.name, param.span, model.schedules[0].span)
 
 
 def _environment(step: Step) -> Iterator[Diagnostic]:

@@ -151,20 +151,6 @@ def never_used(span: Span, before: Span) -> Diagnostic:
     )
 
 
-# --- the flow as a whole ----------------------------------------------------------------------------------------------
-
-
-def scheduled_without_default(name: str, span: Span, schedule: Span) -> Diagnostic:
-    return _error(
-        "F0259",
-        f"the parameter `{name}` has no default, and a scheduled run is given no parameters",
-        span,
-        "no value in a scheduled run",
-        (Label(schedule, "starts runs by itself"),),
-        (f"give it a default: `param {name}: … = …`",),
-    )
-
-
 # --- helpers ----------------------------------------------------------------------------------------------------------
 
 

@@ -134,7 +134,7 @@ class Bodies:
         )
         for what, item in items:
             if constants.innermost(item.type) == PICKLE:
-                self.say(type_faults.pickle_needs_python(what, item.name, item.span, place))
+                self.say(type_faults.pickle_needs_python(what, item.name, item.type, item.span, place))
 
     def _one_body(self, body: ast.Body, own: Own) -> Body | None:
         match body:

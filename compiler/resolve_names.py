@@ -2,7 +2,8 @@
 
 Takes the syntax tree; gives `Names`: parameters, secrets, steps with their outputs, blocks with their names, and a
 `Scope` for every region. Parameters, steps, secrets and loop variables share one set of names; of two declarations of
-one name the first counts.
+one name the first in the file is right. What is of another kind is known nevertheless, so that its readers are, too:
+`name.output` can only mean a step.
 
 Names of blocks: a `foreach` has that of its variable; `if` and `repeat` are named from the first step inside them by
 the alphabet, `if.publish`, and where several of one kind share that step, from the innermost outwards `if2.publish`.
@@ -11,8 +12,7 @@ the alphabet, `if.publish`, and where several of one kind share that step, from 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
 
 from flowc.dsl import ast
 from flowc.dsl.diagnostics import Diagnostic
@@ -105,7 +105,10 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Names:
-    """All that is declared. `scopes`, `blocks` and `declared` go by the places of heads and of steps' names."""
+    """All that is declared. `scopes`, `blocks` and `declared` go by the places of heads and of steps' names.
+
+    `ambiguous` are the names that several steps have.
+    """
 
     params: dict[str, Param]
     secrets: dict[str, Secret]
@@ -116,6 +119,7 @@ class Names:
     declared: dict[Span, Declared]
     root: Scope
     finals: Scope
+    ambiguous: set[str] = field(default_factory=set)
     _compared: list[int] = field(default_factory=lambda: [0])
 
     def visible(self, scope: Scope) -> tuple[str, ...]:
@@ -145,32 +149,39 @@ class _Declarer:
     def __init__(self, flow: ast.Flow, say: list[Diagnostic]) -> None:
         self.flow = flow
         self.say = say
-        self.taken: dict[str, tuple[str, Span]] = {}
         self.block_names = block_names(flow.nodes)
-        self.step_names = {step.name.text for step in steps_in(flow.nodes)}
+        self.step_names: set[str] = set()
+        self.first: dict[str, tuple[str, Span]] = {}
+        for name, what in sorted(_names(flow), key=lambda each: each[0].span):
+            self.first.setdefault(name.text, (what, name.span))
+            if what == "step":
+                self.step_names.add(name.text)
         self.found = Names({}, {}, {}, {}, {}, {}, {}, Scope(), Scope(final=True))
 
     def names(self, secrets: Iterable[Secret]) -> Names:
         flow, found = self.flow, self.found
         for param in flow.params:
             resolved = _param(param, self.say)
-            if self.is_free(param.name, "parameter"):
-                found.params[param.name.text] = resolved
+            self.is_free(param.name, "parameter")
+            first = found.params.setdefault(param.name.text, resolved)
+            if first.type != resolved.type:
+                found.params[param.name.text] = replace(first, type=UNKNOWN)
         by_span = {secret.span: secret for secret in secrets}
         for block in flow.secrets:
-            if self.is_free(block.name, "secret") and block.name.span in by_span:
-                found.secrets[block.name.text] = by_span[block.name.span]
+            self.is_free(block.name, "secret")
+            if block.name.span in by_span:
+                found.secrets.setdefault(block.name.text, by_span[block.name.span])
         self.nodes(flow.nodes, found.root)
         for final in flow.finals:
             self.nodes(final.steps, found.finals)
         return found
 
     def is_free(self, name: ast.Name, what: str) -> bool:
-        if name.text in self.taken:
-            self.say.append(faults.name_taken(name.text, name.span, what, *self.taken[name.text]))
-            return False
-        self.taken[name.text] = (what, name.span)
-        return True
+        first = self.first[name.text]
+        if first[1] == name.span:
+            return True
+        self.say.append(faults.name_taken(name.text, name.span, what, *first))
+        return False
 
     def nodes(self, nodes: Sequence[ast.Node], scope: Scope) -> None:
         for node in nodes:
@@ -182,10 +193,9 @@ class _Declarer:
     def step(self, step: ast.Step, scope: Scope) -> None:
         declared = Declared(step, scope, _outputs(step, self.say))
         self.found.declared[step.name.span] = declared
-        if self.is_free(step.name, "step"):
-            self.found.steps[step.name.text] = declared
-        else:  # a parameter of this name hides nothing of the step: `name.output` can only mean this
-            self.found.steps.setdefault(step.name.text, declared)
+        self.is_free(step.name, "step")
+        if self.found.steps.setdefault(step.name.text, declared) is not declared:
+            self.found.ambiguous.add(step.name.text)
 
     def block(self, node: ast.Foreach | ast.If | ast.Repeat, scope: Scope) -> None:
         name = self.block_names.get(node.span, "")
@@ -214,13 +224,19 @@ def regions(node: ast.Foreach | ast.If | ast.Repeat) -> Iterator[tuple[Span, tup
         yield node.span, node.nodes
 
 
-def steps_in(nodes: Sequence[ast.Node]) -> Iterator[ast.Step]:
-    for node in nodes:
+def _names(flow: ast.Flow) -> Iterator[tuple[ast.Name, str]]:
+    """All names that a flow declares, each with what it is."""
+    yield from ((param.name, "parameter") for param in flow.params)
+    yield from ((secret.name, "secret") for secret in flow.secrets)
+    left: list[ast.Node] = [*flow.nodes, *(step for final in flow.finals for step in final.steps)]
+    while left:
+        node = left.pop()
         if isinstance(node, ast.Step):
-            yield node
-        else:
-            for _, inner in regions(node):
-                yield from steps_in(inner)
+            yield node.name, "step"
+            continue
+        if isinstance(node, ast.Foreach):
+            yield node.name, "loop variable"
+        left += [inner for _, nodes in regions(node) for inner in nodes]
 
 
 def _empty(node: ast.Foreach | ast.If | ast.Repeat, head: Span) -> Diagnostic:
@@ -233,8 +249,6 @@ def _empty(node: ast.Foreach | ast.If | ast.Repeat, head: Span) -> Diagnostic:
 
 
 # --- names of blocks --------------------------------------------------------------------------------------------------
-
-_Named: TypeAlias = "ast.If | ast.Repeat"
 
 
 def block_names(nodes: Sequence[ast.Node]) -> dict[Span, str]:

@@ -41,11 +41,12 @@ RUN_VALUES = ("status", "failed_step")
 class At:
     """Where an expression stands: its region, and the inputs of the step whose line it is, which it cannot see.
 
-    `turn_over`: in the first argument of `previous`.
+    `single`: in a place that takes no list. `turn_over`: in the first argument of `previous`.
     """
 
     scope: Scope
     inputs: Mapping[str, ast.Input] = field(default_factory=dict)
+    single: bool = False
     turn_over: bool = False
 
 
@@ -153,6 +154,8 @@ class References:
             self.say(faults.step_without_output(step, ref.span, tuple(declared.outputs)))
             return unresolved
         output = declared.outputs.get(ref.field.text)
+        if step in self.names.ambiguous and (output is None or len(ref.stars) != self._due(declared, output, at)):
+            return unresolved  # it may mean the other one of that name
         if output is None:
             known = tuple(declared.outputs)
             self.say(faults.unknown_output(step, ref.field.text, ref.field.span, declared.span, known))
@@ -161,11 +164,15 @@ class References:
             self.say(scope_faults.runs_last(step, ref.span, declared.span))
             return unresolved
         beyond = declared.scope.beyond(at.scope)
-        if len(ref.stars) != fans(beyond) + output.each:
+        if len(ref.stars) != self._due(declared, output, at):
             self.say(_wrong_stars(ref, output, beyond, at))
             return unresolved
         type_ = ListOf(output.type) if output.each else output.type
         return through(beyond, OutputRef(step, output.name, output.each, type_, ref.span), ref.span)
+
+    def _due(self, declared: Declared, output: Output, at: At) -> int:
+        """How many stars are due."""
+        return fans(declared.scope.beyond(at.scope)) + output.each
 
     # --- what has a word before its dot -------------------------------------------------------------------------------
 
@@ -210,5 +217,9 @@ def _wrong_stars(ref: ast.Ref, output: Output, beyond: Sequence[Scope], at: At) 
         joined = ListOf(joined)
     if given >= len(loops):
         return type_faults.star_for_nodes(step, written, fixed, output.span, output.type, joined, ref.span)
-    turn = "`previous` reads when the turn is over, after all items" if at.turn_over else None
-    return type_faults.star_missing(step, written, fixed, loops[given:], output.type, joined, ref.span, turn)
+    note = None
+    if at.single:
+        note = "one value is needed here: let a step make it of the list"
+    elif at.turn_over:
+        note = "`previous` reads when the turn is over, after all items"
+    return type_faults.star_missing(step, written, fixed, loops[given:], output.type, joined, ref.span, note)

@@ -73,10 +73,7 @@ class Values:
         return Unresolved(expr.span)
 
     def condition(self, expr: ast.Expr, at: At) -> Value:
-        value = self._value(expr, at, None)
-        return self._bool(expr, value)
-
-    def _bool(self, expr: ast.Expr, value: Value) -> Value:
+        value = self._value(expr, replace(at, single=True), None)
         if value.type in (BOOL, UNKNOWN):
             return value
         self.say(type_faults.not_a_condition(self.quoted(expr), value.type, expr.span))
@@ -101,7 +98,7 @@ class Values:
 
     def count(self, expr: ast.Expr, at: At) -> Value:
         """The number of a gang's nodes, where it is no literal."""
-        value = self.value(expr, at)
+        value = self.value(expr, replace(at, single=True))
         if value.type in (INT, UNKNOWN):
             return value
         self.say(type_faults.not_a_count(self.quoted(expr), value.type, expr.span))
@@ -161,6 +158,7 @@ class Values:
 
     def _text(self, expr: ast.Template, at: At) -> Value:
         found: list[Value] = []
+        at = replace(at, single=True)
         for part in expr.parts:
             value = Constant(part, STRING, expr.span) if isinstance(part, str) else self._value(part, at, None)
             if value.type != UNKNOWN and not isinstance(value.type, Scalar):
@@ -171,6 +169,7 @@ class Values:
         return Text(tuple(found), STRING, expr.span)
 
     def _compare(self, expr: ast.Compare, at: At) -> Value:
+        at = replace(at, single=True)
         left, right = self._value(expr.left, at, None), self._value(expr.right, at, None)
         unresolved = Unresolved(expr.span)
         ordered = expr.sign not in ("==", "!=")
@@ -256,7 +255,7 @@ class Values:
                 return None
             found = found or ((ref, scopes) if scopes else None)
         literal = [constants.not_literal(arg) is None and isinstance(arg, ast.List) for arg in expr.args]
-        return None if any(literal) or at.scope.final else found
+        return None if any(literal) or at.single or at.scope.final else found
 
     def _star_missing(self, expr: ast.Either, at: At, ref: ast.Ref, scopes: tuple[Scope, ...]) -> Value:
         before = len(self.diagnostics)

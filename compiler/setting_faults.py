@@ -142,12 +142,14 @@ def bad_text(what: str, found: str, rule: str, span: Span) -> Diagnostic:
     """`rule` names a row of `tables.RULES`."""
     row = tables.RULES[rule]
     too_long = row.longest is not None and len(found) > row.longest
+    candidates = (found.strip().lower(), found.strip().lower().replace("_", "-"), row.example)
+    example = next(text for text in candidates if tables.fits(rule, text))
     return _error(
         "F0413",
         f"{what} is {row.what}",
         span,
         f"{len(found):,} characters, of at most {row.longest:,}" if too_long else "not of this form",
-        help=(f"for example `{row.example}`",),
+        help=(f"for example `{example}`",),
     )
 
 

@@ -6,7 +6,6 @@ in seconds), or None where it cannot be used, which has been said then.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from flowc.dsl import ast, tables
@@ -108,15 +107,10 @@ def _text(row: SettingRow, what: str, expr: ast.String, say: list[Diagnostic]) -
         if expr.value == text and row.kind == "strings":
             say.append(faults.said_elsewhere(text, instead, expr.span))
             return None
-    if row.rule is not None and not fits(row.rule, expr.value):
+    if row.rule is not None and not tables.fits(row.rule, expr.value):
         say.append(faults.bad_text(what, expr.value, row.rule, expr.span))
         return None
     return expr.value
-
-
-def fits(rule: str, text: str) -> bool:
-    known = tables.RULES[rule]
-    return (known.longest is None or len(text) <= known.longest) and re.fullmatch(known.pattern, text) is not None
 
 
 # --- lists and objects ------------------------------------------------------------------------------------------------
@@ -154,7 +148,7 @@ def _map(row: SettingRow, expr: ast.Object, say: list[Diagnostic]) -> Json:
             say.append(faults.said_elsewhere(key, instead, member.name.span))
         elif row.words and key not in row.words:
             say.append(faults.not_a_word(row.name, key, row.words, member.name.span, key=True))
-        elif row.key_rule is not None and not fits(row.key_rule, key):
+        elif row.key_rule is not None and not tables.fits(row.key_rule, key):
             say.append(faults.bad_text(f"a name in `{row.name}`", key, row.key_rule, member.name.span))
         elif _is_kind(_ITEM[row.kind], f"`{key}`", member.value, say):
             match member.value:

@@ -26,7 +26,7 @@ def star_missing(
 ) -> Diagnostic:
     """A bare reference into loops; `loops` are those without a star: their variables, and their heads.
 
-    `place` is that of what gets the stars, where it is more than the reference.
+    `place` is that of what gets the stars, where it is more than the reference. With a `note` they are not all.
     """
     variables = listed(name for name, _ in loops)
     collect = f"collect the values: `{fixed}`" + ("" if joined == UNKNOWN else f" is {joined}")
@@ -38,7 +38,7 @@ def star_missing(
         "used outside the loop",
         tuple(Label(head, f"`{step}` runs for each item of this list") for _, head in loops),
         (collect, *((note,) if note else ())),
-        replace(place or span, fixed),
+        None if note else replace(place or span, fixed),
     )
 
 
@@ -107,12 +107,12 @@ def not_in_json(type_: Type, span: Span) -> Diagnostic:
     )
 
 
-def pickle_needs_python(what: str, name: str, span: Span, body: Span) -> Diagnostic:
+def pickle_needs_python(what: str, name: str, type_: Type, span: Span, body: Span) -> Diagnostic:
     """`what` is "input" or "output"."""
     verb = "read" if what == "input" else "write"
     return _error(
         "F0318",
-        f"only Python can {verb} the {what} `{name}`, which is a pickle",
+        f"only Python can {verb} the {what} `{name}`, which is {_a(type_)}",
         span,
         "any Python value",
         (Label(body, "this body is not known to be Python"),),

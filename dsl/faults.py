@@ -269,7 +269,12 @@ def name_in_braces(span: Span, name: str) -> Diagnostic:
 
 def equal_sign(found: str, span: Span) -> Diagnostic:
     return _error(
-        "F0141", f"a value is given with `=`, not with `{found}`", span, "expected `=`", fix=replace(span, "=")
+        "F0141",
+        f"a value is given with `=`, not with `{found}`",
+        span,
+        "expected `=`",
+        help=("write `name = value`",),
+        fix=replace(span, "=", certain=True),
     )
 
 
@@ -280,7 +285,7 @@ def type_argument(span: Span, item: str, meant: str) -> Diagnostic:
         span,
         "expected `[`",
         help=(f"write `list[{item}]`",),
-        fix=replace(span, meant),
+        fix=replace(span, meant, certain=True),
     )
 
 
@@ -299,7 +304,7 @@ def interpolation_not_closed(span: Span) -> Diagnostic:
 
 def bad_interpolation(text: str, span: Span, hint: str, fixed: str | None = None) -> Diagnostic:
     message = f"`{text}` cannot stand in a string" if text else "there is nothing between `${` and `}`"
-    fix = replace(span, fixed) if fixed else None
+    fix = replace(span, fixed, certain=True) if fixed else None
     return _error("F0131", message, span, "only the name of a value", help=(hint,), fix=fix)
 
 

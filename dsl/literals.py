@@ -168,6 +168,10 @@ def _meant(text: str) -> tuple[str, str | None]:
         return "give the value a name, as in `in name = either(…)`, and write `${name}`", None
     if plain in tables.KEYWORDS:
         return f"`{plain}` is a word of the language; `\\${{` are the two characters themselves", None
+    if re.fullmatch(r"\w+(\.\w+){2,}", plain):
+        return "values have no parts: write `${name}` or `${step.output}`", None
+    if _FLOAT.fullmatch(plain) or plain.startswith('\\"'):
+        return "a value that is known stands in the text as it is", None
     if re.match(r"\w+(:?[-+=?]|[#%/^,:@])\S", plain):
         return "what a shell can do with variables works in `run bash`, not here", None
     return "there is no computing in strings: compute in a step, and write the name of its output", None

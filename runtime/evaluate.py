@@ -71,7 +71,9 @@ def evaluate_control(control: plans.Control, path: Path, plan: plans.Plan, reade
         case plans.Ends():
             return _present(evaluation.value(control.value, path), bool, control.name)
         case plans.Size():
-            return _present(evaluation.value(control.value, path), int, control.name)
+            size = _present(evaluation.value(control.value, path), int, control.name)
+            # See `plans.Size`: the one node that starts then says what is wrong.
+            return size if 1 <= size <= plans.MOST_NODES else 1
 
 
 def _present(value: Any, kind: type, name: str) -> Any:

@@ -32,6 +32,7 @@ from typing import ClassVar, TypeAlias
 
 from .plan_codec import Json, PlanError, decode, encode
 from .plan_steps import (
+    MOST_NODES,
     Body,
     Call,
     Choice,
@@ -88,6 +89,7 @@ from .plan_values import (
 
 __all__ = [
     "BEGIN",
+    "MOST_NODES",
     "PLAN_FILE",
     "PLAN_VERSION",
     "Arm",
@@ -171,7 +173,7 @@ PLAN_FILE = ".flowc-plan.json"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A small task that computes control values that no step can; BEGIN those of parameters alone."""
+    """A small task that computes control values that no step can; `begin.params` those of parameters alone."""
 
     kind: ClassVar[str] = "decision"
     name: str

@@ -12,6 +12,9 @@ from typing import ClassVar, TypeAlias
 from .plan_codec import Json
 from .plan_values import Operand, Value
 
+# The largest gang. Each node has a connection to node 0.
+MOST_NODES = 10_000
+
 # --- the flow ---
 
 

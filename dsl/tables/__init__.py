@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .frameworks import FRAMEWORKS, IMAGES, FrameworkRow
 from .rows import KIND_WORDS, Kind, Place, SettingRow, TargetRow, by_alias
-from .rules import RULES, RuleRow
+from .rules import RULES, RuleRow, fits
 from .settings import MAIN_SETTINGS, MOST_NODES, RESERVED_ENV_PREFIXES, SETTINGS
 from .targets import SECRETS, TARGETS
 from .words import (
@@ -52,4 +52,5 @@ __all__ = [
     "TargetRow",
     "TypeRow",
     "by_alias",
+    "fits",
 ]

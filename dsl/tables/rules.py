@@ -5,6 +5,7 @@ A rule is a pattern for the whole text, and what a message says about it. The pa
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -35,7 +36,13 @@ _IMAGE = (
 RULES = {
     row.name: row
     for row in (
-        RuleRow("image", "the name of a container image", _IMAGE, None, "acme/train:2.5"),
+        RuleRow(
+            "image",
+            "the name of a container image, in lower case, with its tag or digest if it has one",
+            _IMAGE,
+            None,
+            "acme/train:2.5",
+        ),
         RuleRow("word", "not empty and has no blanks at its ends", r"\S(?:.*\S)?", 4096, "python3"),
         RuleRow(
             "path",
@@ -164,3 +171,9 @@ RULES = {
         ),
     )
 }
+
+
+def fits(rule: str, text: str) -> bool:
+    """Whether a text obeys the rule of this name."""
+    row = RULES[rule]
+    return (row.longest is None or len(text) <= row.longest) and re.fullmatch(row.pattern, text) is not None

@@ -9,7 +9,7 @@ import networkx
 import pytest
 
 from flowc.compiler.driver import TARGETS, check_source, compile_source, plan_source
-from flowc.compiler.model import Reference
+from flowc.compiler.values import Reference
 from flowc.dsl.spans import Source
 
 TEXT = """flow small {
@@ -45,8 +45,9 @@ def test_the_build_says_what_it_was_made_of(tmp_path: Path) -> None:
 def test_an_edge_knows_its_references(tmp_path: Path) -> None:
     model = check_source(Source("small.flow", TEXT), tmp_path).model
     assert model is not None
-    assert list(networkx.topological_sort(model.graph)) == ["one", "two"]
-    references: tuple[Reference, ...] = model.graph.edges["one", "two"]["references"]
+    graph = model.graph(model.region)
+    assert list(networkx.topological_sort(graph)) == ["one", "two"]
+    references: tuple[Reference, ...] = graph.edges["one", "two"]["references"]
     assert [(item.output, TEXT[slice(*item.span)]) for item in references] == [
         ("x", "one.x"),
         ("x", "one.x"),

@@ -36,6 +36,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "F1007": lambda: flow(steps(199, f'image = "{"x" * 1500}"')),
     "F1008": lambda: flow("".join(f'param p{i}: string = "{"x" * 4000}"\n' for i in range(30)) + steps(1)),
     "F2003": lambda: flow(steps(500)),
+    "F2006": lambda: flow(steps(1, f'image = "{"x" * 256}"')),
     "F2011": lambda: flow(
         steps(60, "after s{before}") + "".join(f'step t{i} {{ after s{i} run ["note"] }}\n' for i in range(60))
     ),
@@ -51,6 +52,7 @@ GENERATED: dict[str, Callable[[], str]] = {
 # What no flow file can show.
 NOT_SHOWN = {
     "F0601": "needs a folder that cannot be bundled",
+    "F1005": "the language itself takes no such image",
     "F1009": "the language's own limit of nodes is lower",
     "F1010": "the language's own ranges are narrower",
     "F2004": "a flow that has room in the stack has room in the machine",

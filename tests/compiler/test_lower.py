@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowc.compiler.lower import lower
+from flowc.dsl import tables
 from flowc.dsl.spans import Source
 from flowc.runtime import plan as plans
 from tests.compiler.plans import broken_laws, model_of, plan_of, resolved
@@ -176,3 +177,7 @@ def test_fifty_levels_of_blocks() -> None:
     plan = plan_of(nested(50))
     assert len(plan.chain("s")) == 50
     assert plans.load(plans.dump(plan)) == plan
+
+
+def test_language_and_runtime_agree_on_the_largest_gang() -> None:
+    assert tables.MOST_NODES == plans.MOST_NODES

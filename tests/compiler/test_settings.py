@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from flowc.compiler import settings
 from flowc.compiler.settings import FlowSettings, StepSettings
 from flowc.compiler.settings_text import shown
-from flowc.compiler.settings_values import checked, fits
+from flowc.compiler.settings_values import checked
 from flowc.dsl import ast, tables
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.parse import parse
 from flowc.dsl.spans import Source
-from flowc.dsl.tables import SettingRow
+from flowc.dsl.tables import SettingRow, fits
 from flowc.dsl.version import VERSION
 from flowc.runtime import plan
 from flowc.runtime.plan import Json
@@ -208,7 +208,7 @@ def test_a_value_is_taken(path: str, text: str, value: Json) -> None:
         ("step: image", '"a:${tag}"', "F0405", '"a:${tag}"', "settings are known when the flow is compiled"),
         ("step: cpu", "either(1, 2)", "F0405", "either(1, 2)", "settings are known when the flow is compiled"),
         ("step: image", '" "', "F0410", '" "', ""),
-        ("step: image", '"Acme/Train"', "F0413", '"Acme/Train"', "for example `acme/train:2.5`"),
+        ("step: image", '"Acme/Train"', "F0413", '"Acme/Train"', "for example `acme/train`"),
         ("deepspeed: launcher", '"pdhs"', "F0412", '"pdhs"', "did you mean `pdsh`?"),
         ("deepspeed: config", '"../zero.json"', "F0413", '"../zero.json"', "for example `ds_config.json`"),
         ("mpi: args", '"--bind-to"', "F0403", '"--bind-to"', 'write `["--bind-to"]`'),

@@ -214,5 +214,8 @@ def test_control_values() -> None:
     assert evaluate_control(plan.Choice("c", (no, no)), (), of_flow, reader) == 2
     assert evaluate_control(plan.Ends("c", yes), (), of_flow, reader) is True
     assert evaluate_control(plan.Size("c", FromParam("n")), (), of_flow, reader) == 4
+    # A size that no gang can have must not fail the task that computes it: the gang may never start.
+    for wrong in (0, -1, plan.MOST_NODES + 1):
+        assert evaluate_control(plan.Size("c", Const(wrong)), (), of_flow, reader) == 1
     with pytest.raises(plan.PlanError, match="'c' should be of type int, not True"):
         evaluate_control(plan.Size("c", yes), (), of_flow, reader)

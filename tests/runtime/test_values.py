@@ -29,6 +29,20 @@ def typed_values(draw: st.DrawFn) -> tuple[str, Any]:
     return type_, draw(values)
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_json_is_kept_as_it_is(value: Any) -> None:
+    assert from_json("json", json.loads(json.dumps(to_json("json", value), allow_nan=False))) == value
+    assert parse_text("json", to_text("json", value)) == value
+    assert from_json("list[json]", to_json("list[json]", [value])) == [value]
+
+
 def same(one: Any, other: Any) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
@@ -86,6 +100,9 @@ def test_scalars_of_other_libraries_are_taken_by_their_item() -> None:
         ("list[int]", "1,2", "expected list[int] as JSON, found '1,2'"),
         ("list[int]", '{"a": 1}', "expected list[int], found an object"),
         ("list[int]", "[1, true]", "expected int, found bool True"),
+        ("json", "{a: 1}", "expected json as JSON, found '{a: 1}'"),
+        ("json", "[NaN]", "expected json, found nan, which JSON does not have"),
+        ("json", "[" * 100_000, "expected json as JSON"),
     ],
 )
 def test_text_of_another_type_is_refused_in_plain_words(type_: str, text: str, says: str) -> None:
