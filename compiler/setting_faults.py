@@ -406,6 +406,17 @@ def zone_without_place(name: str, span: Span) -> Diagnostic:
     )
 
 
+def schedule_needs_defaults(param: str, span: Span, schedule: Span) -> Diagnostic:
+    return _error(
+        "F0451",
+        f"nobody gives `{param}` when the flow starts by itself",
+        span,
+        "has no default",
+        (Label(schedule, "starts the flow by itself"),),
+        (f"give it a default: `param {param}: … = …`",),
+    )
+
+
 def same_schedule(span: Span, first: Span) -> Diagnostic:
     return _warning(
         "F0449",
