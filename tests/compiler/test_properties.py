@@ -94,7 +94,7 @@ def test_a_generated_program_is_good_and_every_reference_is_an_edge(program: Pro
         for index in range(len(program.names))
         for other in program.reads[index] | program.waits[index]
     }
-    assert set(model.graph.edges) == expected
+    assert set(model.graph(model.region).edges) == expected
     assert {(source, step.name) for step in lower(model).steps for source in step.needs} == expected
 
 
@@ -106,10 +106,10 @@ def test_renaming_steps_changes_nothing_but_names(program: Program, data: st.Dat
     forward = dict(zip(program.names, others, strict=True))
 
     def renamed(item: plans.Input) -> plans.Input:
-        source = item.source
-        if not isinstance(source, plans.FromStep):
+        value = item.value
+        if not isinstance(value, plans.FromStep):
             return item
-        return replace(item, source=replace(source, step=forward[source.step]))
+        return replace(item, value=replace(value, step=forward[value.step]))
 
     before, after = lower(model_of(program.text())), lower(model_of(program.text(others)))
     steps = (
@@ -121,7 +121,7 @@ def test_renaming_steps_changes_nothing_but_names(program: Program, data: st.Dat
         )
         for step in before.steps
     )
-    assert replace(before, steps=tuple(steps)) == after
+    assert replace(before, nodes=tuple(steps)) == after
 
 
 @quick
