@@ -45,12 +45,12 @@ def in_step(lines: str, head: str = "step a") -> str:
         # words of the step's head, or of the flow, among its lines
         (f"parallel = 2\n{_BODY}", "F0113", "parallel", "it stands in the step's head: step NAME parallel(2) { … }"),
         (f"parallel(2)\n{_BODY}", "F0101", "parallel", "it stands in the step's head: step NAME parallel(2) { … }"),
-        (f"param q: int = 1\n    {_BODY}", "F0101", "param", "`param` stands in the flow, not in a step"),
+        (f"param q: int = 1\n    {_BODY}", "F0101", "param", "`param` stands in the flow, not in `step a`"),
         (
             f'step b {{\n      run ["y"]\n    }}\n    {_BODY}',
             "F0101",
             "step",
-            "`step` stands in the flow, not in a step",
+            "`step` stands in the flow, not in `step a`",
         ),
         # lines that begin with no word of the language, or go on after their end
         (f"inptu q = p\n{_BODY}", "F0121", "inptu", "did you mean `in`?"),
@@ -94,7 +94,7 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
     [
         ('flow f {\n  step a { run ["x"] }\n  step b { rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
         ('flow f {\n  step b { image = "i" rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
-        ('flow f\n  step a { run ["x"] }\n}\n', "F0101", "f", ""),
+        ('flow f\n  step a { run ["x"] }\n}\n', "F0101", "f", "a block stands in braces: `{ … }`"),
         ('flow f {\n  params {\n    p: int = 1\n  }\n  step a { run ["x"] }\n}\n', "F0101", "{", ""),
         (
             'flow f {\n  param int p = 1\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
@@ -106,9 +106,9 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
         ('flow f {\n  param p:\n  step a { run ["x"] }\n}\n', "F0101", ":", ""),
         (
             'flow f {\n  param l: list[int] = [1]\n  for x in l {\n    step a { run ["x"] }\n  }\n}\n',
-            "F0115",
+            "F0121",
             "for",
-            "until then, write the steps one by one",
+            "did you mean `foreach`?",
         ),
         # A name that cannot be one is a mistake where it is given, not wherever it is used.
         (
