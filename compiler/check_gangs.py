@@ -53,6 +53,10 @@ def _not_an_object(path: str, files: PythonFiles) -> str | None:
         content = json.loads((files.folder / path).read_bytes())
     except OSError as error:
         return (error.strerror or str(error)).lower()
-    except (ValueError, RecursionError) as error:
-        return str(error)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}: {error.msg[0].lower()}{error.msg[1:]}"
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    except (ValueError, RecursionError):
+        return "cannot be read as JSON"
     return None if isinstance(content, dict) else "not an object"

@@ -1,4 +1,4 @@
-"""The command line: `flowc check | fmt | compile | run | explain`.
+"""The command line: `flowc check | fmt | graph | compile | run | explain`.
 
 Exit codes: 0 clean, 1 the program or the run failed, 2 usage or I/O, 70 a fault in flowc itself. Documents and what
 `check` finds go to standard output, everything else to standard error. Nothing heavy is imported before a command needs
@@ -51,6 +51,12 @@ examples:
   flowc fmt digits.flow                  write it anew in the one layout
   flowc fmt --check flows/*.flow         name the files that are laid out otherwise
   flowc fmt - < digits.flow              from standard input to standard output
+"""
+_GRAPH = """\
+examples:
+  flowc graph digits.flow                           as Mermaid, for a page in Markdown
+  flowc graph digits.flow -o digits.svg             a picture
+  flowc graph digits.flow --format dot | dot -Tpdf  through Graphviz
 """
 _COMPILE = """\
 examples:
@@ -227,6 +233,35 @@ def _write(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
+def _graph(options: argparse.Namespace) -> int:
+    from .draw import Unavailable, draw, format_of, render
+    from .driver import check_source
+    from .inputs import Refused, read_source
+
+    output: Path | None = options.output
+    picture = options.picture or ("mermaid" if output is None else format_of(output.name))
+    if picture is None:
+        raise Refused(f"the name {output} does not say which format is meant", "add --format mermaid, dot, svg or json")
+    source = read_source(options.file)
+    checked = check_source(source, Path(options.file).parent)
+    _show(checked.diagnostics, source, options)
+    if checked.model is None:
+        return FAILED
+    try:
+        text = render(draw(checked.model), picture)
+    except Unavailable as missing:
+        raise Refused(str(missing), *missing.remedies) from None
+    if output is None:
+        _write(text)
+        return CLEAN
+    try:
+        output.write_bytes(text.encode())
+    except OSError as error:
+        raise Refused(f"cannot write {output}: {(error.strerror or str(error)).lower()}") from None
+    _say(f"wrote {output}")
+    return CLEAN
+
+
 def _compile(options: argparse.Namespace) -> int:
     from .driver import compile_source
     from .inputs import check_store, read_source
@@ -304,7 +339,7 @@ def _run(options: argparse.Namespace) -> int:
     return run(plan, planned.bundle, params, settings)
 
 
-_COMMANDS = {"check": _check, "fmt": _fmt, "compile": _compile, "run": _run, "explain": _explain}
+_COMMANDS = {"check": _check, "fmt": _fmt, "graph": _graph, "compile": _compile, "run": _run, "explain": _explain}
 
 
 # --- talking ----------------------------------------------------------------------------------------------------------
@@ -395,6 +430,19 @@ def _parser() -> argparse.ArgumentParser:
     fmt.add_argument("--check", action="store_true", help="write nothing, name the files that would change")
     fmt.add_argument("--diff", action="store_true", help="write nothing, show what would change")
     format_of(fmt, on_stderr)
+
+    graph = command("graph", "draw the graph of a flow", _GRAPH)
+    graph.add_argument("file", metavar="FILE", help="a flow file")
+    graph.set_defaults(format="text")  # of the messages; here the word means the picture's
+    graph.add_argument(
+        "--format",
+        dest="picture",
+        choices=("mermaid", "dot", "svg", "json"),
+        help="default: what --output ends in, else mermaid",
+    )
+    graph.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="write it there: .mmd, .dot, .svg and .json are known"
+    )
 
     compile_ = command("compile", "translate a flow file for an engine", _COMPILE)
     compile_.add_argument("file", metavar="FILE", help="a flow file")

@@ -146,7 +146,7 @@ def never_used(span: Span, before: Span) -> Diagnostic:
         "this argument of `either` is never used",
         span,
         "never reached",
-        (Label(before, "in every case one up to this one is present"),),
+        (Label(before, "in every case one of the arguments up to here is present"),),
         ("take it out, or put it further to the front",),
     )
 

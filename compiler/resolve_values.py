@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flowc.dsl import ast
+from flowc.dsl import faults as syntax_faults
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Source, Span
 from flowc.runtime.plan import Json
@@ -50,6 +51,8 @@ from .values import (
 
 # A longer piece of text is not repeated in a message.
 _LONGEST_QUOTED = 40
+# So many loops whose lists hold each other's variables are followed, last to first.
+_DEEPEST = 40
 
 
 class Values:
@@ -60,6 +63,7 @@ class Values:
         self.say = say.append
         self.refs = References(names, self.item_type, self.say)
         self._items: dict[Block, Value] = {}
+        self._depth = 0
 
     # --- what a place asks for ----------------------------------------------------------------------------------------
 
@@ -85,7 +89,13 @@ class Values:
         if block not in self._items:
             expr = block.node.items
             self._items[block] = Unresolved(expr.span)  # what waits for itself; the cycle is reported as one
-            value = self.value(expr, At(block.outer))
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                self.say(syntax_faults.too_deep(expr.span))
+                value: Value = Unresolved(expr.span)
+            else:
+                value = self.value(expr, At(block.outer))
+            self._depth -= 1
             if value.type != UNKNOWN and not isinstance(value.type, ListOf):
                 self.say(type_faults.not_a_list(self.quoted(expr), value.type, expr.span))
                 value = Unresolved(expr.span)

@@ -79,6 +79,10 @@ def schedules(flow: ast.Flow, say: list[Diagnostic]) -> tuple[Schedule, ...]:
             found.append(Schedule(cron, zone, written.cron.span))
         else:
             say.append(faults.same_schedule(written.cron.span, same.span))
+    if flow.schedules:
+        first = flow.schedules[0].span
+        without = (param.name for param in flow.params if param.default is None)
+        say += [faults.schedule_needs_defaults(name.text, name.span, first) for name in without]
     return tuple(found)
 
 

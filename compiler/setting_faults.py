@@ -178,21 +178,14 @@ def member_missing(name: str, member: SettingRow, span: Span) -> Diagnostic:
 
 def not_one_of(name: str, choices: Sequence[str], span: Span, given: tuple[Span, ...]) -> Diagnostic:
     """None or several of the members of which there is exactly one."""
-    if not given:
-        return _error(
-            "F0416",
-            f"`{name}` does not say what is mounted",
-            span,
-            "with what?",
-            help=(f"add one of {listed(choices, word='or')}",),
-        )
+    every = listed(choices, word="or")
     return _error(
         "F0416",
-        f"`{name}` says twice what is mounted",
-        given[1],
-        "and this",
-        (Label(given[0], "this"),),
-        (f"leave one of {listed(choices, word='or')}",),
+        f"`{name}` says twice what is mounted" if given else f"`{name}` does not say what is mounted",
+        given[1] if given else span,
+        "and this" if given else "with what?",
+        (Label(given[0], "this"),) if given else (),
+        (f"leave one of {every}" if given else f"add one of {every}",),
     )
 
 
@@ -403,6 +396,17 @@ def zone_without_place(name: str, span: Span) -> Diagnostic:
         span,
         "not a zone of one place",
         help=("a zone is named after a place, whose summer time it knows: for example `Europe/Paris`, or `UTC`",),
+    )
+
+
+def schedule_needs_defaults(param: str, span: Span, schedule: Span) -> Diagnostic:
+    return _error(
+        "F0451",
+        f"nobody gives `{param}` when the flow starts by itself",
+        span,
+        "has no default",
+        (Label(schedule, "starts the flow by itself"),),
+        (f"give it a default: `param {param}: … = …`",),
     )
 
 

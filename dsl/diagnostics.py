@@ -2,8 +2,8 @@
 
 Gives `Diagnostic` and its parts; there is one constructor per code in the `faults` modules, and the renderers are in
 `flowc.compiler.render`. Codes are stable and never reused: F01xx syntax, F02xx names and graph, F03xx types, F04xx
-settings, F05xx bodies and frameworks, F06xx the code bundle, F1xxx Argo, F2xxx Step Functions and Batch, F3xxx the local
-engine.
+settings, F05xx bodies and frameworks, F06xx the code bundle, F1xxx Argo, F2xxx Step Functions and Batch, F3xxx the
+local engine.
 """
 
 from __future__ import annotations

@@ -267,14 +267,14 @@ def name_in_braces(span: Span, name: str) -> Diagnostic:
     )
 
 
-def equal_sign(found: str, span: Span) -> Diagnostic:
+def equal_sign(found: str, span: Span, *, glued: bool) -> Diagnostic:
     return _error(
         "F0141",
         f"a value is given with `=`, not with `{found}`",
         span,
         "expected `=`",
         help=("write `name = value`",),
-        fix=replace(span, "=", certain=True),
+        fix=replace(span, " =" if glued else "=", certain=True),
     )
 
 

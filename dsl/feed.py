@@ -172,12 +172,6 @@ class Feed:
         # A word may be complained about only when the next line shows that it begins nothing.
         start = token.start_pos if about_braces or diagnostic.span is None else diagnostic.span.start
         line = self.source.position(start or 0).line
-        if diagnostic.fix and diagnostic.fix.certain:
-            # Nothing follows from a mistake that is put right with certainty.
-            self.diagnostics.append(diagnostic)
-            self._errors += 1
-            self._count(token)
-            return
         after_bad_text = self._last is not None and self._last.type in ("BAD_STRING", "BAD_RAW")
         if after_bad_text or (about_braces and self._swallowed):
             pass  # it has swallowed what is missing here
@@ -186,10 +180,9 @@ class Feed:
         elif line != self._error_line or self._fed >= 3:
             self.diagnostics.append(diagnostic)
             self._errors += 1
-        self._error_line, self._fed = line, 0
-        self._count(token)
-
-    def _count(self, token: Token) -> None:
+        # Nothing follows from a mistake that is put right with certainty.
+        if not (diagnostic.fix and diagnostic.fix.certain):
+            self._error_line, self._fed = line, 0
         self._repairs += 1
         if self._errors >= _MOST_ERRORS or self._repairs >= 10 * _MOST_ERRORS:
             self.diagnostics.append(faults.too_many_errors(span(token)))

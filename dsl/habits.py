@@ -87,9 +87,11 @@ def _signs(before: Token | None, last: Token, token: Token, ahead: Sequence[Toke
         return
     if kind == "COLON" and following and following.type == "EQUAL" and is_adjacent(token, following):
         whole = span(token).to(span(following))
-        yield Habit((("EQUAL", "="),), 2, diagnostic=faults.equal_sign(":=", whole))
+        yield Habit((("EQUAL", "="),), 2, diagnostic=faults.equal_sign(":=", whole, glued=is_adjacent(last, token)))
     if kind in ("COLON", "EQ") and not (before is not None and before.type == "IN"):  # `in x: int`, see below
-        yield Habit((("EQUAL", "="),), diagnostic=faults.equal_sign(str(token), span(token)))
+        yield Habit(
+            (("EQUAL", "="),), diagnostic=faults.equal_sign(str(token), span(token), glued=is_adjacent(last, token))
+        )
 
 
 def _words(last: Token, token: Token, ahead: Sequence[Token]) -> Iterator[Habit]:

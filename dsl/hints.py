@@ -52,7 +52,11 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token, accepts
     elif "FOREACH" in (opener, kind):
         yield "write `foreach item in list { … }`"
     elif found.type == "PARALLEL":
-        yield IN_HEAD if opener != "IN" else "how many run at once is the `max` of the loop: foreach item in list max 8"
+        yield (
+            IN_HEAD
+            if "MAX" not in accepts
+            else "how many run at once is the `max` of the loop: foreach item in list max 8"
+        )
     elif "PARALLEL" in (kind, opener):
         yield "write `parallel(2)`"
     elif kind in ("EITHER", "PREVIOUS"):

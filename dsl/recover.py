@@ -121,10 +121,11 @@ class _Run(Feed):
         begins_block = bool(following) and following[0] in _NODES
         if last.type in _BEFORE_BLOCK:
             begins_block = following[:1] != ["RBRACE"] and following[1:] != ["EQUAL"]
-        if not begins_block or not self._look.welcome(self._state.state_stack, "BAD_CHAR", "LBRACE"):
+        in_braces = last.type == "UNTIL" and following[:1] in (["NAME"], ["NOT"], ["LPAR"]) and begins_block
+        is_head = self._look.welcome(self._state.state_stack, "BAD_CHAR", "LBRACE")
+        if not begins_block or not (is_head or in_braces):
             return False
         what = "a whole number" if last.type == "MAX" else "a condition"
-        in_braces = last.type == "UNTIL" and bool(following) and following[0] in ("NAME", "NOT", "LPAR")
         help_ = ("conditions stand without braces",) if in_braces else ()
         self._report(faults.unexpected(what, "`{`", span(token), help_), token)
         if in_braces:

@@ -126,7 +126,7 @@ def test_a_page_has_its_shape(page: Page) -> None:
     assert page.summary
     assert page.markdown.endswith("```\n")
     assert max(map(len, page.markdown.split("\n"))) <= 120 or page.code == "F1002"
-    assert {block.language for block in explain.blocks(page.markdown)} <= {"flow", "python", "sh", "text"}
+    assert {block.language for block in explain.blocks(page.markdown)} <= {"flow", "python", "json", "sh", "text"}
     shown = page.code not in GENERATED | NOT_SHOWN
     assert (one(page.section("Wrong"), "flow") is not None) == shown
     assert one(page.section("Right"), "flow") is not None or page.code in NOT_SHOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 
@@ -157,9 +158,12 @@ def test_a_chain_of_thousands_is_lowered_in_linear_time_and_without_recursion() 
     seconds = []
     for count in (1000, 10_000):
         model = model_of(chain(count))
+        gc.collect()
+        gc.disable()  # its time depends on what other tests have left
         began = time.process_time()
         plan = lower(model)
         seconds.append(time.process_time() - began)
+        gc.enable()
         assert plan.step(f"s{count - 1}").needs == (f"s{count - 2}",)
     assert seconds[1] < 30 * max(seconds[0], 0.01)
 

@@ -45,12 +45,12 @@ def in_step(lines: str, head: str = "step a") -> str:
         # words of the step's head, or of the flow, among its lines
         (f"parallel = 2\n{_BODY}", "F0113", "parallel", "it stands in the step's head: step NAME parallel(2) { … }"),
         (f"parallel(2)\n{_BODY}", "F0101", "parallel", "it stands in the step's head: step NAME parallel(2) { … }"),
-        (f"param q: int = 1\n    {_BODY}", "F0101", "param", "`param` stands in the flow, not in a step"),
+        (f"param q: int = 1\n    {_BODY}", "F0101", "param", "`param` stands in the flow, not in `step a`"),
         (
             f'step b {{\n      run ["y"]\n    }}\n    {_BODY}',
             "F0101",
             "step",
-            "`step` stands in the flow, not in a step",
+            "`step` stands in the flow, not in `step a`",
         ),
         # lines that begin with no word of the language, or go on after their end
         (f"inptu q = p\n{_BODY}", "F0121", "inptu", "did you mean `in`?"),
@@ -94,7 +94,7 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
     [
         ('flow f {\n  step a { run ["x"] }\n  step b { rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
         ('flow f {\n  step b { image = "i" rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
-        ('flow f\n  step a { run ["x"] }\n}\n', "F0101", "f", ""),
+        ('flow f\n  step a { run ["x"] }\n}\n', "F0101", "f", "a block stands in braces: `{ … }`"),
         ('flow f {\n  params {\n    p: int = 1\n  }\n  step a { run ["x"] }\n}\n', "F0101", "{", ""),
         (
             'flow f {\n  param int p = 1\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
@@ -106,9 +106,9 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
         ('flow f {\n  param p:\n  step a { run ["x"] }\n}\n', "F0101", ":", ""),
         (
             'flow f {\n  param l: list[int] = [1]\n  for x in l {\n    step a { run ["x"] }\n  }\n}\n',
-            "F0115",
+            "F0121",
             "for",
-            "until then, write the steps one by one",
+            "did you mean `foreach`?",
         ),
         # A name that cannot be one is a mistake where it is given, not wherever it is used.
         (
@@ -153,3 +153,76 @@ def test_a_slip_in_a_flow(text: str, code: str, place: str, remedy: str) -> None
     found = answer(text)
     assert found[:2] == (code, place)
     assert remedy in (found[2] or ("",))
+
+
+# Steps, loops and a gang that the lines below refer to; each is right by itself.
+_AROUND = """
+  param n: int = 2
+  param regions: list[string] = ["eu"]
+  param config: json = {}
+  secret hub {
+    argo = "hub/token"
+    sfn  = "hub:token"
+  }
+  step plain { out x: int out s: string out f: file out l: list[int] run ["a", out.x, out.s, out.f, out.l] }
+  step gang parallel(2) { out each sec: float run ["a", out.sec] }
+  foreach region in regions {
+    step check { in region out auc: float run ["a", region, out.auc] }
+  }
+  foreach site in regions { step other { in site out auc: float run ["a", site, out.auc] } }
+  repeat max 3 { step turn { out k: int run ["a", out.k] } } until turn.k > 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "place"),
+    [
+        # joins
+        ('step z { in a = check.auc run ["x", a, "${a}"] env A = a }', "F0312", "check.auc"),
+        ('step z { in a = gang.sec run ["x", a] }', "F0313", "gang.sec"),
+        ('step z { in a = plain[*].x run ["x", a] }', "F0314", "[*]"),
+        ('step z { in a = either(check.auc, other.auc)[*] run ["x", a] }', "F0227", "either(check.auc, other.auc)[*]"),
+        ('foreach i in check.auc { step z parallel(i) { in i run ["x", i] } }', "F0312", "check.auc"),
+        # loops and conditions over what does not fit them
+        ('foreach i in plain.s { step z parallel(i) { in i run ["x", "${i}"] env I = i } }', "F0321", "plain.s"),
+        ('foreach i in nobody.l { step z parallel(i) { in i run ["x", "${i}"] } }', "F0202", "nobody"),
+        ('if plain.x { step z { run ["x"] } } else if plain.x > 1 { step y { run ["y"] } }', "F0320", "plain.x"),
+        ('repeat max 0 { step z { out k: int run ["x", out.k] } } until z.k > 1', "F0326", "0"),
+        ('step z parallel(plain.s) { torchrun { procs_per_node = 2 } run ["-m", "x"] }', "F0322", "plain.s"),
+        # previous
+        ('step z { in a = previous(turn.k, 0) run ["x", a] }', "F0221", "previous"),
+        ('repeat max 2 { step z { in a = previous(plain.x, 0) run ["x", a] } } until true', "F0222", "plain.x"),
+        (
+            'repeat max 2 { step z { in a = previous(z.k, z.k) out k: int run ["x", a, out.k] } } until z.k > 1',
+            "F0223",
+            "z.k",
+        ),
+        # names
+        ('foreach region in regions { step z { in region run ["x", region] } }', "F0204", "region"),
+        ('foreach n in regions { step z { in n run ["x", n] } }', "F0204", "n"),
+        ('foreach plain in regions { step z { in plain in x = plain run ["x", plain, x] } }', "F0204", "plain"),
+        ('step plain { out z: int run ["a", out.z] } step z { in a = plain.z run ["x", a] }', "F0204", "plain"),
+        ('step z { in region run ["x", region, "${region}"] env R = region }', "F0220", "region"),
+        ('step z { in n = plain.s run ["x", n] }', "F0208", "n"),
+        # types
+        (
+            'step z { out o: strng run ["x", out.o] } if z.o { step y { in o = z.o run ["y", "${o}"] } }',
+            "F0301",
+            "strng",
+        ),
+        ('step z { in a = [plain.x, plain.s] run ["x", a] env A = a }', "F0307", "plain.s"),
+        ('step z { in a = either(plain.x, plain.s) run ["x", a] env A = a }', "F0324", "plain.s"),
+        ('step z { out m: pickle run ["x", out.m] }', "F0318", "m"),
+        ('step z { in config env C = config run ["x"] }', "F0311", "config"),
+        # secrets, finally
+        ('step z { in a = secret.hub run ["x", a] env A = a }', "F0315", "secret.hub"),
+        ('step z { env A = secret.hbu run ["x"] }', "F0226", "hbu"),
+        ('step z { in s = run.status run ["x", s] }', "F0225", "run.status"),
+        ('finally { step z { out k: int run ["x", out.k] } } step y { in k = z.k run ["y", k] }', "F0224", "z.k"),
+        ('finally { step z { run ["x"] } } finally { step y { run ["y"] } }', "F0229", "finally"),
+        ("finally { }", "F0228", "finally"),
+        ("foreach a in regions { foreach b in [a] { } }", "F0228", "foreach b in [a]"),
+    ],
+)
+def test_a_slip_in_a_block_or_an_expression(lines: str, code: str, place: str) -> None:
+    assert answer(f"flow f {{{_AROUND}  {lines}\n}}\n")[:2] == (code, place)

@@ -165,6 +165,13 @@ def test_a_fix_makes_a_schedule_that_is_taken() -> None:
         assert left == []
 
 
+def test_a_flow_that_starts_by_itself_has_defaults_for_all_parameters() -> None:
+    found, say, text = read('param a: int param b: int = 2 param c: string schedule "0 0 * * *" schedule "1 0 * * *"')
+    assert len(found) == 2
+    assert [(item.code, text[slice(*item.span)]) for item in say if item.span] == [("F0451", "a"), ("F0451", "c")]
+    assert read("param a: int")[1] == []
+
+
 def test_the_same_schedule_twice_is_kept_once() -> None:
     found, say, _ = read('schedule "0 0 * * *" schedule "0  0 * * *" in "UTC" schedule "0 0 * * *" in "Asia/Tokyo"')
     assert len(found) == 2

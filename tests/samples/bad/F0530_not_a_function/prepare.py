@@ -1,0 +1,3 @@
+class Splitter:
+    def run(self) -> None:
+        print("split")

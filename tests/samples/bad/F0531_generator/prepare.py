@@ -1,0 +1,5 @@
+from collections.abc import Iterator
+
+
+def split() -> Iterator[int]:
+    yield from range(3)
