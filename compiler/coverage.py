@@ -58,13 +58,13 @@ def _uncovered(terms: Sequence[Term], budget: _Budget, depth: int) -> Term | Non
     budget.left -= sum(len(term) for term in terms)
     if budget.left < 0 or depth == 0:
         return ()
-    case: Term = ()
+    case: list[Condition] = []
     for group in _groups(terms):
         found = _in_group(group, budget, depth)
         if found is None:
             return None
         case += found
-    return case
+    return tuple(case)
 
 
 def _in_group(terms: Sequence[Term], budget: _Budget, depth: int) -> Term | None:
