@@ -37,7 +37,7 @@ Term: TypeAlias = tuple[Condition, ...]
 
 ALWAYS: Term = ()
 
-_MOST_WORK = 200_000
+_MOST_WORK = 100_000
 _DEEPEST = 200
 _MOST_TERMS = 256
 
@@ -49,7 +49,7 @@ class _Budget:
 
 def uncovered(terms: Sequence[Term]) -> Term | None:
     """A case in which none of the terms holds; None where there is none."""
-    return _uncovered(terms, _Budget(_MOST_WORK + 20 * sum(len(term) for term in terms)), _DEEPEST)
+    return _uncovered(terms, _Budget(_MOST_WORK + 10 * sum(len(term) for term in terms)), _DEEPEST)
 
 
 def _uncovered(terms: Sequence[Term], budget: _Budget, depth: int) -> Term | None:
@@ -58,13 +58,13 @@ def _uncovered(terms: Sequence[Term], budget: _Budget, depth: int) -> Term | Non
     budget.left -= sum(len(term) for term in terms)
     if budget.left < 0 or depth == 0:
         return ()
-    case: Term = ()
+    case: list[Condition] = []
     for group in _groups(terms):
         found = _in_group(group, budget, depth)
         if found is None:
             return None
         case += found
-    return case
+    return tuple(case)
 
 
 def _in_group(terms: Sequence[Term], budget: _Budget, depth: int) -> Term | None:

@@ -10,6 +10,9 @@ from flowc.dsl.spans import Span
 from flowc.dsl.suggest import closest, listed
 from flowc.dsl.tables import Kind, SettingRow
 
+# Of a text that is told.
+_SHOWN = 40
+
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
@@ -146,10 +149,10 @@ def bad_text(what: str, found: str, rule: str, span: Span) -> Diagnostic:
     example = next(text for text in candidates if tables.fits(rule, text))
     return _error(
         "F0413",
-        f"{what} is {row.what}",
+        f"{what} is {row.what}; found `{found if len(found) <= _SHOWN else found[:_SHOWN] + '…'}`",
         span,
         f"{len(found):,} characters, of at most {row.longest:,}" if too_long else "not of this form",
-        help=(f"for example `{example}`",),
+        help=(f"{row.form}; for example `{example}`",),
     )
 
 

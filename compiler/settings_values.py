@@ -119,7 +119,7 @@ def _text(row: SettingRow, what: str, expr: ast.String, say: list[Diagnostic]) -
 def _strings(row: SettingRow, expr: ast.List, say: list[Diagnostic]) -> Json:
     before = len(say)
     texts: list[Json] = []
-    what = f"an element of `{row.name}`"
+    what = f"each element of `{row.name}`"
     for item in expr.items:
         if _is_kind(_TEXT, what, item, say):
             assert isinstance(item, ast.String)
@@ -149,7 +149,7 @@ def _map(row: SettingRow, expr: ast.Object, say: list[Diagnostic]) -> Json:
         elif row.words and key not in row.words:
             say.append(faults.not_a_word(row.name, key, row.words, member.name.span, key=True))
         elif row.key_rule is not None and not tables.fits(row.key_rule, key):
-            say.append(faults.bad_text(f"a name in `{row.name}`", key, row.key_rule, member.name.span))
+            say.append(faults.bad_text(f"each name in `{row.name}`", key, row.key_rule, member.name.span))
         elif _is_kind(_ITEM[row.kind], f"`{key}`", member.value, say):
             match member.value:
                 case ast.String() as text:

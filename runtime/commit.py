@@ -52,7 +52,8 @@ def read_commit(store: Store, flow: str, run: str, step: str) -> Commit | None:
 
 def write_outputs(store: Store, flow: str, run: str, step: str, attempt: str, outputs: Outputs) -> str:
     """Write an attempt's outputs document under the attempt's own prefix; gives its sha256."""
-    data = json.dumps({"version": COMMIT_VERSION, "outputs": outputs}, sort_keys=True).encode()
+    # Not sorted: a json value keeps the order that its maker gave it.
+    data = json.dumps({"version": COMMIT_VERSION, "outputs": outputs}).encode()
     store.put(layout.outputs_key(flow, run, step, attempt), data)
     return hashlib.sha256(data).hexdigest()
 

@@ -60,7 +60,8 @@ def start_run(
         "params": {param.name: params[param.name] for param in plan.params},
         "started": started,
     }
-    new = store.put_new(layout.run_key(plan.flow, run_id), json.dumps(record, sort_keys=True).encode())
+    # Not sorted: a json value keeps its order.
+    new = store.put_new(layout.run_key(plan.flow, run_id), json.dumps(record).encode())
     if new:
         store.put(layout.run_marker_key(plan.flow, run_id), started.encode())
     return new

@@ -27,7 +27,7 @@ class Gang:
     framework: str | None
 
     def __str__(self) -> str:
-        times = f"\N{MULTIPLICATION SIGN}{self.size}"
+        times = f"×{self.size}"
         return f"{times} {self.framework}" if self.framework else times
 
 

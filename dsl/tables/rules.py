@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """`what` completes "is …"; `longest` counts characters, None where the pattern says it."""
+    """`what` completes "is …", `form` says more; `longest` counts characters, None where the pattern says it."""
 
     name: str
     what: str
+    form: str
     pattern: str
     longest: int | None
     example: str
@@ -38,68 +39,91 @@ RULES = {
     for row in (
         RuleRow(
             "image",
-            "the name of a container image, in lower case, with its tag or digest if it has one",
+            "the name of a container image",
+            "it is in lower case but for its tag",
             _IMAGE,
             None,
             "acme/train:2.5",
         ),
-        RuleRow("word", "not empty and has no blanks at its ends", r"\S(?:.*\S)?", 4096, "python3"),
+        RuleRow("word", "a word", "it is not empty, and has no blanks at its ends", r"\S(?:.*\S)?", 4096, "python3"),
         RuleRow(
             "path",
-            "an absolute path, without `.` and `..` in it and with no `:`",
+            "an absolute path",
+            "it begins with `/`, and has no `:` and no `..` in it",
             r"/(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))[^:\0\n]*",
             4096,
             "/data",
         ),
         RuleRow(
             "mount",
-            "an absolute path below `/`, without `.` and `..` in it and with no `:`",
+            "an absolute path below `/`",
+            "it begins with `/`, does not end with one, and has no `:` and no `..` in it",
             r"/(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))[^:\0\n]*[^:/\0\n]",
             4096,
             "/data",
         ),
         RuleRow(
             "bundle_file",
-            "the path of a file in the folder of the flow",
+            "a file in the folder of the flow",
+            "its path is relative, with `/` and without `..`",
             r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))[^\0\n\\]*[^/\0\n\\]",
             4096,
             "ds_config.json",
         ),
         # --- Kubernetes
-        RuleRow("k8s_name", "a Kubernetes name: lower-case letters, digits, `-` and `.`", _SUBDOMAIN, 253, "gpu-jobs"),
+        RuleRow(
+            "k8s_name",
+            "a Kubernetes name",
+            "it is of lower-case letters, digits, `-` and `.`",
+            _SUBDOMAIN,
+            253,
+            "gpu-jobs",
+        ),
         RuleRow(
             # A name that is also written as the value of a label.
             "k8s_short_name",
-            "a Kubernetes name of at most 63 characters: lower-case letters, digits, `-` and `.`",
+            "a Kubernetes name of at most 63 characters",
+            "it is of lower-case letters, digits, `-` and `.`",
             _SUBDOMAIN,
             63,
             "team-a",
         ),
         RuleRow(
             "k8s_key",
-            "the key of a label: letters, digits, `-`, `_` and `.`, at most 63, after an optional domain and `/`",
+            "a key of Kubernetes",
+            "it is of at most 63 letters, digits, `-`, `_` and `.`; a domain and `/` may stand before them",
             _LABEL_KEY,
             None,
             "example.com/team",
         ),
         RuleRow(
             "k8s_value",
-            "the value of a label: at most 63 letters, digits, `-`, `_` and `.`",
+            "the value of a label",
+            "it is of at most 63 letters, digits, `-`, `_` and `.`",
             rf"(?:{_LABEL_NAME})?",
             63,
             "research",
         ),
         RuleRow(
             "k8s_resource",
-            "the name of an extended resource: a domain, `/` and a name, and the domain is not Kubernetes' own",
+            "an extended resource",
+            "it is a domain, `/` and a name, and the domain is not Kubernetes' own",
             rf"(?!(?:[^/]*\.)?kubernetes\.io/)(?=.{{1,244}}/){_SUBDOMAIN}/{_LABEL_NAME}",
             None,
             "vpc.amazonaws.com/efa",
         ),
-        RuleRow("k8s_capability", "a Linux capability: capital letters and `_`", r"[A-Z][A-Z0-9_]*", 63, "IPC_LOCK"),
+        RuleRow(
+            "k8s_capability",
+            "a Linux capability",
+            "it is of capital letters and `_`, without `CAP_`",
+            r"(?!CAP_)[A-Z][A-Z0-9_]*",
+            63,
+            "IPC_LOCK",
+        ),
         RuleRow(
             "k8s_secret",
-            "a secret's name and a key in it, with a `/` between them",
+            "a secret's name and a key in it",
+            "a `/` stands between the two",
             rf"(?=.{{1,253}}/){_SUBDOMAIN}/(?!\.\.?$)[-A-Za-z0-9_.]{{1,253}}",
             None,
             "hub-credentials/token",
@@ -107,7 +131,8 @@ RULES = {
         # --- AWS
         RuleRow(
             "batch_queue",
-            "the name or the ARN of a Batch job queue",
+            "a Batch job queue",
+            "it is a name or an ARN",
             rf"(?:{_ARN}:batch:[a-z0-9-]+:{_ACCOUNT}:job-queue/)?[A-Za-z0-9][A-Za-z0-9_-]{{0,127}}",
             None,
             "gpu-queue",
@@ -115,48 +140,64 @@ RULES = {
         RuleRow(
             "instance_type",
             "an EC2 instance type",
+            "it is a family and a size, with a `.` between them",
             r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*",
             63,
             "p5.48xlarge",
         ),
         RuleRow(
             "iam_role",
-            "the name or the ARN of an IAM role",
+            "an IAM role",
+            "it is a name or an ARN",
             rf"{_ARN}:iam::{_ACCOUNT}:role/(?:[!-~]{{1,511}}/)?[A-Za-z0-9_+=,.@-]{{1,64}}|[A-Za-z0-9_+=,.@-]{{1,64}}",
             None,
             "flow-steps",
         ),
-        RuleRow("share", "a share identifier: letters and digits", r"[A-Za-z0-9]+", 255, "research"),
+        RuleRow("share", "a share identifier", "it is of letters and digits", r"[A-Za-z0-9]+", 255, "research"),
         RuleRow(
             "log_group",
-            "the name of a CloudWatch log group: letters, digits and `. - _ / #`",
+            "a CloudWatch log group",
+            "its name is of letters, digits and `. - _ / #`",
             r"[.\-_/#A-Za-z0-9]+",
             512,
             "/flows/train",
         ),
         RuleRow(
             "tag_key",
-            "a tag's key: at most 128 characters, not beginning with `aws:`",
+            "a tag's key",
+            "it is of at most 128 letters, digits, blanks and `_ . : / = + - @`, and does not begin with `aws:`",
             r"(?![Aa][Ww][Ss]:)[\w .:/=+@-]{1,128}",
             None,
             "team",
         ),
         RuleRow(
             "tag_value",
-            "a tag's value: at most 256 letters, digits, blanks and `_ . : / = + - @`",
+            "a tag's value",
+            "it is of at most 256 letters, digits, blanks and `_ . : / = + - @`",
             r"[\w .:/=+@-]{0,256}",
             None,
             "research",
         ),
         RuleRow(
-            "efs", "the id of an EFS file system", r"fs-(?:[0-9a-f]{8}|[0-9a-f]{17})", None, "fs-0123456789abcdef0"
+            "efs",
+            "an EFS file system",
+            "it is given by its id",
+            r"fs-(?:[0-9a-f]{8}|[0-9a-f]{17})",
+            None,
+            "fs-0123456789abcdef0",
         ),
         RuleRow(
-            "efs_access_point", "the id of an EFS access point", r"fsap-[0-9a-f]{8,40}", None, "fsap-0123456789abcdef0"
+            "efs_access_point",
+            "an EFS access point",
+            "it is given by its id",
+            r"fsap-[0-9a-f]{8,40}",
+            None,
+            "fsap-0123456789abcdef0",
         ),
         RuleRow(
             "aws_secret",
-            "`name:key` for a key of a secret in Secrets Manager, or `ssm:/path` for a parameter",
+            "`name:key` or `ssm:/path`",
+            "it is a key of a secret in Secrets Manager, or a parameter of the Parameter Store",
             r"ssm:/[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+){0,14}|(?!ssm:)[A-Za-z0-9/_+=.@-]{1,512}:[^:\0\n]{1,256}",
             None,
             "prod/hub:token",
@@ -164,7 +205,8 @@ RULES = {
         # --- this machine
         RuleRow(
             "env_name",
-            "the name of an environment variable: letters, digits and `_`, not a digit first",
+            "an environment variable",
+            "its name is of letters, digits and `_`, not a digit first",
             r"[A-Za-z_][A-Za-z0-9_]*",
             255,
             "HUB_TOKEN",

@@ -369,7 +369,9 @@ def test_a_file_is_read_once_and_never_imported(tmp_path: Path, monkeypatch: pyt
 # --- what is odd ------------------------------------------------------------------------------------------------------
 
 PARAMS = "param n: int = 1\nparam go: bool = true\n"
-THREE_ARMS = 'if n == 1 {{ step s {{ run ["s"] }} }} else if go {{ step t {{ run ["t"] }} }} else if {} {{ step u {{ run ["u"] }} }}'
+THREE_ARMS = "if n == 1 {{ step s { } }} else if go {{ step t { } }} else if {condition} {{ step u { } }}".replace(
+    "{ }", '{{ run ["work"] }}'
+)
 
 
 @pytest.mark.parametrize(
@@ -389,11 +391,11 @@ THREE_ARMS = 'if n == 1 {{ step s {{ run ["s"] }} }} else if go {{ step t {{ run
         ('if go and false { step s { in n run ["s", n] } }', ["F0260"]),
         ('if go or 1 < 2 { step s { in n run ["s", n] } } else { step t { run ["t"] } }', ["F0260"]),
         (
-            THREE_ARMS.format("n == 1"),
+            THREE_ARMS.format(condition="n == 1"),
             ["F0261"],
         ),
         (
-            THREE_ARMS.format("n == 2"),
+            THREE_ARMS.format(condition="n == 2"),
             [],
         ),
     ],

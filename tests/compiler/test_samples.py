@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from flowc.compiler import draw
 from flowc.compiler.driver import check_source
 from flowc.compiler.lower import lower
-from flowc.compiler.model import Model, Reference
+from flowc.compiler.model import Model
 from flowc.compiler.render import text
 from flowc.dsl.diagnostics import Diagnostic, has_errors
 from flowc.dsl.spans import Source
@@ -36,17 +37,6 @@ def check(folder: Path) -> tuple[Model | None, tuple[Diagnostic, ...], Source]:
     return checked.model, checked.diagnostics, source
 
 
-def graph_text(model: Model) -> str:
-    lines = []
-    for step in model.graph.nodes:
-        lines.append(step)
-        for source in model.graph.predecessors(step):
-            references: tuple[Reference, ...] = model.graph.edges[source, step]["references"]
-            reasons = ", ".join("after" if item.output is None else item.output for item in references)
-            lines.append(f"  <- {source} ({reasons})")
-    return "\n".join(lines) + "\n"
-
-
 @pytest.mark.parametrize("folder", GOOD, ids=lambda folder: folder.name)
 def test_a_good_program(folder: Path, golden: Golden) -> None:
     model, diagnostics, _ = check(folder)
@@ -55,7 +45,7 @@ def test_a_good_program(folder: Path, golden: Golden) -> None:
     plan = lower(model)
     assert plans.load(plans.dump(plan)) == plan
     golden(folder / "plan.json", json.dumps(json.loads(plans.dump(plan)), indent=2, ensure_ascii=False) + "\n")
-    golden(folder / "graph.txt", graph_text(model))
+    golden(folder / "graph.mmd", draw.render(draw.draw(model), "mermaid"))
 
 
 @pytest.mark.parametrize("folder", BAD, ids=lambda folder: folder.name)
