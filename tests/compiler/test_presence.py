@@ -284,6 +284,16 @@ def test_the_remedy_is_a_last_argument_of_its_type() -> None:
     )
 
 
+def test_where_there_is_no_literal_the_remedy_says_what_is_meant() -> None:
+    a = 'if go { step a { out d: dir run ["a", out.d] } }\n'
+    assert only(a + step("z", "a.d")).help == (
+        "say what stands in for it then: `either(a.d, …)`, with a dir of a step that always runs",
+    )
+    assert only(a + step("z", "either(a.d)")).help == (
+        "add a last argument that is always there: `either(a.d, …)`, with a dir of a step that always runs",
+    )
+
+
 def test_ifs_with_the_same_condition_are_two_ifs() -> None:
     """What conditions say is not compared, only which arms there are."""
     inside = IF_A + f"if not go {{ {step('b')} }}\n" + step("z", "either(a.x, b.x)")
@@ -470,7 +480,7 @@ def programs(draw: st.DrawFn) -> tuple[Program, dict[str, int], list[tuple[str, 
     return program, chosen, arguments
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(programs())
 def test_either_against_every_way_a_run_can_go(
     drawn: tuple[Program, dict[str, int], list[tuple[str, ...]]],
