@@ -130,14 +130,15 @@ class _Reader:
                     return
         except _Absent:
             return
-        if missing:
+        if missing and _step(value) is not None:
             self.say.append(self.absent(missing[0], value, whole, at))
         elif isinstance(value, (Gather, LastTurn)):
             stars = at.stars + isinstance(value, Gather)
             self.need_reference(value.value, whole, replace(self.inside(value.block, at), stars=stars))
 
     def absent(self, missing: _Missing, value: Value, whole: Value, at: _At) -> Diagnostic:
-        step = next(item.step for item in walk(value) if isinstance(item, OutputRef))
+        step = _step(value)
+        assert step is not None
         read, span = self.written(whole), whole.span
         said = faults.items_may_be_skipped if at.stars else faults.may_be_skipped
         if missing.step is not None:
@@ -281,7 +282,9 @@ class _Reader:
         return tuple(found)
 
     def other_arm(self, value: Value, there: Place, here: Place) -> None:
-        step = next(item.step for item in walk(value) if isinstance(item, OutputRef))
+        step = _step(value)
+        if step is None:
+            return
         self.say.append(
             faults.other_arm(
                 step, self.written(value), value.span, _arm_span(there), faults.called(self.node), _arm_span(here)
@@ -308,6 +311,11 @@ class _Reader:
         if isinstance(left, OutputRef):
             return f"{left.step}{'[*]' * (stars + left.each)}.{left.output}"
         return " ".join(self.model.source.text[slice(*value.span)].split())
+
+
+def _step(value: Value) -> str | None:
+    """The step that is read; None where all steps in the value are unresolved."""
+    return next((item.step for item in walk(value) if isinstance(item, OutputRef)), None)
 
 
 def _turn(at: _At, chain: Sequence[Place]) -> tuple[str, ...]:

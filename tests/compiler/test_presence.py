@@ -121,6 +121,8 @@ def test_in_a_string_the_remedy_is_an_input() -> None:
 def test_what_is_unresolved_is_not_complained_about_again() -> None:
     assert codes(IF_A + step("z", "either(a.x, q.x)")) == ["F0202"]
     assert codes(IF_A + step("z", "either(a.y, 0)")) == ["F0203"]
+    loop = f"if go {{ foreach i in items {{ {step('a')} }} }}\n"
+    assert codes(loop + step("z", "either(a.y, 0)[*]")) == ["F0203"]
 
 
 # --- steps that may fail ----------------------------------------------------------------------------------------------
