@@ -69,6 +69,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[Entry]:
         """The objects below the folder `prefix`, in any order, each once; "" lists all."""
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """The names of the folders right below the folder `prefix`, sorted; "" is the store's root."""
+
     def delete(self, key: str) -> None:
         """Remove the object, if it is there. Asked once: no late copy of the request may strike."""
 

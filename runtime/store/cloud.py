@@ -176,6 +176,11 @@ class CloudStore:
                 if final(error) or missing_container(error) or not waits.another():
                     raise self._error("list", error) from None
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        found = self._patiently("list", lambda: obstore.list_with_delimiter(self._reads, prefix or None))
+        paths = () if found is None else found["common_prefixes"]
+        return tuple(sorted(path.rstrip("/").rpartition("/")[2] for path in paths))
+
     def delete(self, key: str) -> None:
         try:
             obstore.delete(self._once, key)

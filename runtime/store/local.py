@@ -138,6 +138,14 @@ class LocalStore:
                     status = item.stat()
                     yield Entry(Path(item.path).relative_to(self.root).as_posix(), status.st_size, status.st_mtime)
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        with self._faults("read"):
+            try:
+                with os.scandir(self._path(prefix) if prefix else self.root) as found:
+                    return tuple(sorted(item.name for item in found if item.is_dir()))
+            except (FileNotFoundError, NotADirectoryError):
+                return ()
+
     def delete(self, key: str) -> None:
         with self._faults("write"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._path(key).unlink()
