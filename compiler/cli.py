@@ -29,6 +29,7 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141
 _EXAMPLES = """\
 examples:
   flowc check digits.flow                              find mistakes, all at once
+  flowc graph digits.flow -o digits.svg                draw it
   flowc run digits.flow --param epochs=20              run it on this machine
   flowc compile digits.flow --target argo -o build     documents for Argo Workflows
   flowc compile digits.flow --target sfn -o build      … for AWS Step Functions and Batch

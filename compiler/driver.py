@@ -1,8 +1,8 @@
 """driver: the stages of the compiler in their order.
 
 `check_source` gives the diagnostics of a text, `plan_source` its plan and code bundle as well, `run_source` the same
-for a run on this machine, `compile_source` the documents of a target. Nothing here raises for a mistake in the program, prints, or writes a file; files that a program
-names are read from `base_dir`, the folder of the flow file.
+for a run on this machine, `compile_source` the documents of a target. Nothing here raises for a mistake in the program,
+prints, or writes a file; files that a program names are read from `base_dir`, the folder of the flow file.
 """
 
 from __future__ import annotations

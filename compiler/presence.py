@@ -21,7 +21,20 @@ from flowc.dsl.spans import Span
 from . import graph_faults as faults
 from .coverage import ALWAYS, Condition, Question, Term, together, uncovered
 from .model import Branch, FanOut, Loop, Model, Node, Place, Step
-from .values import Either, Gather, LastTurn, ListOf, OutputRef, Previous, Text, Unresolved, Value, parts, walk
+from .values import (
+    Either,
+    Gather,
+    LastTurn,
+    ListOf,
+    OutputRef,
+    Previous,
+    Text,
+    UnknownType,
+    Unresolved,
+    Value,
+    parts,
+    walk,
+)
 
 _INSTEAD = {"string": '""', "int": "0", "float": "0.0", "bool": "false", "json": "{}"}
 _CASES_TOLD, _ARGUMENTS_TOLD = 3, 3
@@ -117,14 +130,15 @@ class _Reader:
                     return
         except _Absent:
             return
-        if missing:
+        if missing and _step(value) is not None:
             self.say.append(self.absent(missing[0], value, whole, at))
         elif isinstance(value, (Gather, LastTurn)):
             stars = at.stars + isinstance(value, Gather)
             self.need_reference(value.value, whole, replace(self.inside(value.block, at), stars=stars))
 
     def absent(self, missing: _Missing, value: Value, whole: Value, at: _At) -> Diagnostic:
-        step = next(item.step for item in walk(value) if isinstance(item, OutputRef))
+        step = _step(value)
+        assert step is not None
         read, span = self.written(whole), whole.span
         said = faults.items_may_be_skipped if at.stars else faults.may_be_skipped
         if missing.step is not None:
@@ -138,7 +152,7 @@ class _Reader:
         given = f"either({self.written(value)}, {_instead(value)}){'[*]' * at.stars}"
         if at.in_text:
             return f"a string takes plain references only: make it an input, `in NAME = {given}`, and use that"
-        return f"say what stands in for {'an absent item' if at.stars else 'it then'}: `{given}`"
+        return f"say what stands in for {'an absent item' if at.stars else 'it then'}: `{given}`{_no_literal(value)}"
 
     # --- either -------------------------------------------------------------------------------------------------------
 
@@ -206,7 +220,7 @@ class _Reader:
         related = tuple(self.label(condition) for condition in case[-1:] if condition.question.kind == "arm")
         args = [self.written(argument) for argument in value.args]
         shown = ", ".join([*(args if len(args) <= _ARGUMENTS_TOLD else [args[0], "…"]), _instead(value)])
-        remedy = f"add a last argument that is always there: `either({shown})`"
+        remedy = f"add a last argument that is always there: `either({shown})`{_no_literal(value)}"
         return faults.either_not_total(value.span, " and ".join(told) or "other cases hold", related, remedy)
 
     def label(self, condition: Condition) -> Label:
@@ -268,7 +282,9 @@ class _Reader:
         return tuple(found)
 
     def other_arm(self, value: Value, there: Place, here: Place) -> None:
-        step = next(item.step for item in walk(value) if isinstance(item, OutputRef))
+        step = _step(value)
+        if step is None:
+            return
         self.say.append(
             faults.other_arm(
                 step, self.written(value), value.span, _arm_span(there), faults.called(self.node), _arm_span(here)
@@ -297,6 +313,11 @@ class _Reader:
         return " ".join(self.model.source.text[slice(*value.span)].split())
 
 
+def _step(value: Value) -> str | None:
+    """The step that is read; None where all steps in the value are unresolved."""
+    return next((item.step for item in walk(value) if isinstance(item, OutputRef)), None)
+
+
 def _turn(at: _At, chain: Sequence[Place]) -> tuple[str, ...]:
     """Only what is inside a loop has another turn."""
     return tuple(loop for loop in at.turn if any(place.block.name == loop for place in chain))
@@ -318,5 +339,11 @@ def _allowed(step: Step) -> Span:
 
 
 def _instead(value: Value) -> str:
-    """A literal of the value's type; there is none for a file."""
+    """A literal of the value's type, as far as there are any."""
     return "[]" if isinstance(value.type, ListOf) else _INSTEAD.get(str(value.type), "…")
+
+
+def _no_literal(value: Value) -> str:
+    """What is meant by the dots."""
+    known = _instead(value) != "…" or isinstance(value.type, UnknownType)
+    return "" if known else f", with a {value.type} of a step that always runs"

@@ -82,7 +82,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_help_has_examples_and_loads_nothing_heavy(place: Place) -> None:
     assert "examples:" in place.flowc("--help").out
-    for command in ("check", "fmt", "compile", "run", "explain"):
+    for command in ("check", "fmt", "graph", "compile", "run", "explain"):
         assert "examples:" in place.flowc(command, "--help").out
     heavy = "import sys; from flowc.compiler.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     heavy += "sys.exit(bool({'lark', 'networkx', 'yaml', 'rich', 'pathspec', 'psutil'} & set(sys.modules)))"

@@ -121,6 +121,8 @@ def test_in_a_string_the_remedy_is_an_input() -> None:
 def test_what_is_unresolved_is_not_complained_about_again() -> None:
     assert codes(IF_A + step("z", "either(a.x, q.x)")) == ["F0202"]
     assert codes(IF_A + step("z", "either(a.y, 0)")) == ["F0203"]
+    loop = f"if go {{ foreach i in items {{ {step('a')} }} }}\n"
+    assert codes(loop + step("z", "either(a.y, 0)[*]")) == ["F0203"]
 
 
 # --- steps that may fail ----------------------------------------------------------------------------------------------
@@ -281,6 +283,16 @@ def test_arguments_cover_every_arm(blocks: str, value: str, when: str | None) ->
 def test_the_remedy_is_a_last_argument_of_its_type() -> None:
     assert only(IF_A + step("z", "either(a.x > 1)")).help == (
         "add a last argument that is always there: `either(a.x > 1, false)`",
+    )
+
+
+def test_where_there_is_no_literal_the_remedy_says_what_is_meant() -> None:
+    a = 'if go { step a { out d: dir run ["a", out.d] } }\n'
+    assert only(a + step("z", "a.d")).help == (
+        "say what stands in for it then: `either(a.d, …)`, with a dir of a step that always runs",
+    )
+    assert only(a + step("z", "either(a.d)")).help == (
+        "add a last argument that is always there: `either(a.d, …)`, with a dir of a step that always runs",
     )
 
 
@@ -470,7 +482,7 @@ def programs(draw: st.DrawFn) -> tuple[Program, dict[str, int], list[tuple[str, 
     return program, chosen, arguments
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(programs())
 def test_either_against_every_way_a_run_can_go(
     drawn: tuple[Program, dict[str, int], list[tuple[str, ...]]],

@@ -1,6 +1,7 @@
-"""Whole programs: good ones with their plan and graph, bad ones with what is said about them, word by word.
+"""Whole programs, stage by stage: a folder per program under `tests/samples`, a file per stage.
 
-A folder per program under `tests/samples`; every code of the front end has a bad one.
+A good one has its layout (`formatted.flow`, where that is not how it is written), its model, its plan and its graph; a
+bad one what is said about it, word by word. Every code of the front end has a bad one.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from flowc.compiler import draw
 from flowc.compiler.driver import check_source
 from flowc.compiler.lower import lower
-from flowc.compiler.model import Model, Reference
+from flowc.compiler.model import Model
 from flowc.compiler.render import text
 from flowc.dsl.diagnostics import Diagnostic, has_errors
+from flowc.dsl.format import format_source
 from flowc.dsl.spans import Source
 from flowc.runtime import plan as plans
 from tests.conftest import Golden
+
+from .model_text import model_text
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "samples"
@@ -36,26 +41,21 @@ def check(folder: Path) -> tuple[Model | None, tuple[Diagnostic, ...], Source]:
     return checked.model, checked.diagnostics, source
 
 
-def graph_text(model: Model) -> str:
-    lines = []
-    for step in model.graph.nodes:
-        lines.append(step)
-        for source in model.graph.predecessors(step):
-            references: tuple[Reference, ...] = model.graph.edges[source, step]["references"]
-            reasons = ", ".join("after" if item.output is None else item.output for item in references)
-            lines.append(f"  <- {source} ({reasons})")
-    return "\n".join(lines) + "\n"
-
-
 @pytest.mark.parametrize("folder", GOOD, ids=lambda folder: folder.name)
 def test_a_good_program(folder: Path, golden: Golden) -> None:
-    model, diagnostics, _ = check(folder)
+    model, diagnostics, source = check(folder)
     assert diagnostics == ()
     assert model is not None
     plan = lower(model)
     assert plans.load(plans.dump(plan)) == plan
+    formatted, _ = format_source(source)
+    assert formatted is not None
+    if formatted != source.text:
+        golden(folder / "formatted.flow", formatted)
+    assert (folder / "formatted.flow").exists() == (formatted != source.text)
+    golden(folder / "model.json", model_text(model))
     golden(folder / "plan.json", json.dumps(json.loads(plans.dump(plan)), indent=2, ensure_ascii=False) + "\n")
-    golden(folder / "graph.txt", graph_text(model))
+    golden(folder / "graph.mmd", draw.render(draw.draw(model), "mermaid"))
 
 
 @pytest.mark.parametrize("folder", BAD, ids=lambda folder: folder.name)

@@ -95,7 +95,7 @@ def test_a_list_of_files_is_a_list_of_paths(made: Path) -> None:
 
 
 def test_json_is_one_argument_and_a_file_for_scripts(tmp_path: Path) -> None:
-    value: plan.Json = {"b": [1, "é"], "a": None}
+    value: dict[str, plan.Json] = {"b": [1, "é"], "a": None}
     inputs = (Input("x", "json", Const(value)), Input("y", "list[list[int]]", Const([[1], [2, 3]])))
     argv = tuple(map(Const, ("python", "-c", "import json,sys; open(sys.argv[1],'w').write(json.dumps(sys.argv[2:]))")))
     body = plan.Command((*argv, plan.OutRef("seen"), plan.InRef("x"), plan.InRef("y")))
