@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowc.runtime.store import PATIENCE, Entry, StoreError
-from flowc.runtime.store.faults import explain, final, missing_container
+from flowc.runtime.store.faults import explain, final, lost_upload, missing_container
 from flowc.runtime.store.urls import Place
 
 try:
@@ -292,7 +292,10 @@ class CloudStore:
             except _MISSING as error:
                 if missing_container(error):
                     raise self._error(verb, error) from None
-                return None
+                if not lost_upload(error):
+                    return None
+                if not waits.another():
+                    raise self._error(verb, error) from None
             except _FAULTS as error:
                 if final(error) or not waits.another():
                     raise self._error(verb, error) from None

@@ -36,6 +36,11 @@ def missing_container(error: Exception) -> bool:
     return any(code in ("NoSuchBucket", "ContainerNotFound") for code in _CODE.findall(str(error)))
 
 
+def lost_upload(error: Exception) -> bool:
+    """Whether a "not found" is about an upload in parts: the end of one was told before, and the reply got lost."""
+    return "NoSuchUpload" in _CODE.findall(str(error))
+
+
 def final(error: Exception) -> bool:
     """Whether asking again is of no use."""
     text = str(error)
@@ -73,7 +78,7 @@ def explain(error: Exception, place: Place) -> str:
         return "this machine's clock is wrong (RequestTimeTooSkewed); set it right"
     if type(error).__name__ == "UnauthenticatedError" or number == 401 or code in _BAD_KEYS:
         return f"the credentials are not accepted ({code or 401}); {_CREDENTIALS[place.kind]}"
-    if type(error).__name__ == "PermissionDeniedError":
+    if type(error).__name__ == "PermissionDeniedError" or number == 403:
         return f"access is denied ({code or 403}); {_RIGHTS[place.kind]}"
     if number == 501:
         return "the server does not know create-only puts (If-None-Match: *), and flowc's commits need them"
