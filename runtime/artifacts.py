@@ -42,7 +42,7 @@ MARK_LIFE = 300.0
 # Transfers at once for the files of a folder: enough to hide an object store's latency, few enough for its rate limits.
 PARALLEL = 32
 # Of larger files fewer, since they are in memory whole (up to the first size) or in several parts of that size.
-_LARGER = ((8 << 20, threading.BoundedSemaphore(3)), (1 << 20, threading.BoundedSemaphore(8)))
+_LARGER = ((8 << 20, threading.BoundedSemaphore(2)), (1 << 20, threading.BoundedSemaphore(6)))
 # Up to this size one create-only put is cheaper than to ask first whether the blob is there.
 SMALL = 256 << 10
 _CHUNK = 1 << 20
