@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# obstore streams a download in parts of this many bytes, and uploads in parts of as many; PARTS of them at once.
+# Uploads go in parts of this many bytes, PARTS of them at once; downloads are handed on in smaller pieces.
 CHUNK = 8 << 20
 PARTS = 4
+_STREAMED = 1 << 20
 # S3 has at most 10,000 parts in an upload.
 _MOST_PARTS = 9_000
 # Larger objects come in ranges, PARTS at once: one connection of S3 gives some 80 MB/s.
@@ -201,7 +202,7 @@ class CloudStore:
             # What goes wrong on this side is kept, since obstore would make an error of its own of it.
             try:
                 with path.open("rb") as file:
-                    while chunk := file.read(CHUNK):
+                    while chunk := file.read(_STREAMED):
                         yield chunk
                 if check is not None:
                     check()
@@ -233,7 +234,7 @@ class CloudStore:
             got = self._patiently("read", lambda: obstore.get(self._bulk, key))
             if got is None:
                 return None
-            chunks = self._ranges(key, got.meta) if got.meta["size"] > _RANGED else iter(got.stream(CHUNK))
+            chunks = self._ranges(key, got.meta) if got.meta["size"] > _RANGED else iter(got.stream(_STREAMED))
             hasher, written = hashlib.sha256(), 0
             # A full disk on this side is no fault of the store.
             with path.open("wb") as file:
