@@ -11,6 +11,7 @@ import pytest
 from flowc.runtime import layout
 from flowc.runtime.commit import MAX_COMMIT, Commit, commit_done, commit_failed, read_commit, seal
 from flowc.runtime.errors import BAD_PLAN, STORE, Stop
+from flowc.runtime.plan import Json
 from flowc.runtime.store import Store, open_store
 
 TASK = ("demo", "run", "step")
@@ -55,7 +56,7 @@ def test_a_failure_for_good_is_a_commit(store: Store) -> None:
 
 
 def test_a_commit_carries_control_values_and_may_point_at_another_run(store: Store) -> None:
-    control = {"items": [0, 1, 2], "again": False, "name": 'é\n"{{x}}"'}
+    control: dict[str, Json] = {"items": [0, 1, 2], "again": False, "name": 'é\n"{{x}}"'}
 
     commit = commit_done(store, *TASK, "a1", "0" * 64, control, of_run="earlier")
 
@@ -63,8 +64,8 @@ def test_a_commit_carries_control_values_and_may_point_at_another_run(store: Sto
 
 
 def test_a_commit_is_at_most_64_kib(store: Store) -> None:
-    at_most: list[object] = list(range(11_000))
-    assert commit_done(store, *TASK, "a1", "0" * 64, {"items": at_most}).control == {"items": at_most}  # type: ignore[dict-item]
+    at_most: list[Json] = list(range(11_000))
+    assert commit_done(store, *TASK, "a1", "0" * 64, {"items": at_most}).control == {"items": at_most}
     assert len(store.get(layout.commit_key(*TASK)) or b"") <= MAX_COMMIT
 
     with pytest.raises(Stop, match=r"what step 'other' decides takes .* bytes") as stop:

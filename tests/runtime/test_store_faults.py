@@ -64,7 +64,7 @@ def once(fault: Fault, when: Callable[[Request], bool] = lambda request: True, t
     return script
 
 
-PASSING = [
+PASSING: list[Fault] = [
     Answer(500, "InternalError"),
     Answer(503, "SlowDown"),
     Answer(429, "TooManyRequests"),
@@ -127,7 +127,7 @@ def test_large_objects_come_in_ranges_that_break_one_by_one(
     monkeypatch.setattr(cloud, "_RANGED", 8 << 20)
     data = random.Random(3).randbytes((40 << 20) + 7)
     rng = random.Random(4)
-    kinds = [Truncated(), Reset(), Answer(500), None, None]
+    kinds: list[Fault | None] = [Truncated(), Reset(), Answer(500), None, None]
     store, proxy, _ = broken(lambda request: rng.choice(kinds) if request.method == "GET" else None)
     (tmp_path / "source").write_bytes(data)
     store.upload("blob", tmp_path / "source")
@@ -200,7 +200,7 @@ def test_equal_bytes_of_another_do_not_make_a_plain_no_a_yes(broken: Broken) -> 
 @pytest.mark.parametrize("seed", range(6))
 def test_of_many_attempts_behind_a_bad_network_one_commit_counts_for_all(broken: Broken, seed: int) -> None:
     rng = random.Random(seed)
-    kinds = [*PASSING[:-1], None, None, None, None, None, None, None, None]
+    kinds: list[Fault | None] = [*PASSING[:-1], None, None, None, None, None, None, None, None]
     store, _, bucket = broken(lambda request: rng.choice(kinds))
     barrier = threading.Barrier(6)
 
