@@ -44,6 +44,7 @@ def lint(model: Model) -> tuple[Diagnostic, ...]:
         *_unused_names(model),
         *(diagnostic for step in model.steps for diagnostic in (*_unseen(step), *_script(model, step))),
         *(diagnostic for node in model.nodes for diagnostic in _block(model, node)),
+        *_finally(model),
     )
 
 
@@ -177,6 +178,13 @@ def _until(model: Model, loop: Loop) -> Iterator[Diagnostic]:
     read = (part.step for part in walk(loop.until) if isinstance(part, OutputRef))
     if not any(place.block is loop for step in read for place in model.chain(step)):
         yield blocks.same_in_every_turn(loop.until.span, ends=known is True)
+
+
+def _finally(model: Model) -> Iterator[Diagnostic]:
+    for name in (step.name for step in model.steps if step.name in model.final_names):
+        for other, span in model.step(name).after:
+            if other not in model.final_names:
+                yield blocks.after_in_finally(other, span)
 
 
 def _known(value: Value) -> bool | None:

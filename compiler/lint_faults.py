@@ -79,6 +79,16 @@ def never_written(name: str, step: str, span: Span, remedy: str) -> Diagnostic:
     )
 
 
+def after_in_finally(name: str, span: Span) -> Diagnostic:
+    return _warning(
+        "F0267",
+        f"`after {name}` changes nothing in `finally`",
+        span,
+        "over already",
+        help=("`finally` begins when all steps of the flow are over; take the name out",),
+    )
+
+
 def _warning(
     code: str,
     message: str,

@@ -299,7 +299,7 @@ class Values:
         block = (loop or loops[-1]).block
         assert block is not None
         if loop is None:
-            if self._value(expr.value, at, None).type != UNKNOWN:
+            if all(part.type != UNKNOWN for part in walk(self._value(expr.value, at, None))):
                 self.say(scope_faults.previous_of_nothing(self.quoted(expr.value), expr.value.span, block.head))
             return unresolved
         value = self._value(expr.value, replace(at, scope=loop, turn_over=True), None)

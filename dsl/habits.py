@@ -16,7 +16,7 @@ from . import faults, tables
 from .diagnostics import Diagnostic, replace
 from .places import is_adjacent
 from .spans import Span
-from .tokens import described, span
+from .tokens import ELSE_IF, described, span
 
 # A kind and a text; a token itself where it is kept.
 Meant = tuple[str, str] | Token
@@ -24,9 +24,6 @@ Meant = tuple[str, str] | Token
 _SIGNS = re.compile(r"&&?|\|\|?|!")
 _WORDS = {"&": "and", "|": "or", "!": "not"}
 _NAME = re.compile(r'"[A-Za-z_][A-Za-z0-9_]*"')
-_ELSE_IF = {"elif", "elseif", "elsif"}
-# To be read before the parser takes what stands before them for complete.
-EARLY = {*_ELSE_IF, "is"}
 _LOOPS = {"for", "loop", "for_each"}
 _VALUES = {"NUMBER", "STRING", "NAME"}
 # A value that nobody wrote: the builder makes `Bad` of it.
@@ -100,7 +97,7 @@ def _words(last: Token, token: Token, ahead: Sequence[Token]) -> Iterator[Habit]
         if word.type != "NAME":
             continue
         taken = 1 - back
-        if word in _ELSE_IF:
+        if word in ELSE_IF:
             said = faults.keyword_misspelt(word, span(word), "else if")
             yield Habit((("ELSE", "else"), ("IF", "if")), taken, back, said)
         if word in _LOOPS:

@@ -11,15 +11,15 @@ from typing import Any, TypeAlias
 
 from lark import Lark, Token, Tree
 
-from . import habits, tables
+from . import tables
 from .spans import Source
-from .tokens import END, words
+from .tokens import EARLY, END, words
 
 # Fewer states than any limit on depth is about.
 _DEEPEST = 60
 _BAD = {"BAD_CHAR", "BAD_STRING", "BAD_RAW", "BAD_QUOTE"}
 # Words that are answered though the grammar takes them for names.
-_ODD = {*tables.RESERVED, *habits.EARLY}
+_ODD = {*tables.RESERVED, *EARLY}
 
 # By kind of token: the next state; or a tuple of how many values a rule takes, what it makes, and the function for it.
 # Any, since asking for the class as mypy would have it costs more than the rest of the loop.

@@ -21,7 +21,7 @@ from .lookahead import Lookahead
 from .places import Open, head, indent, is_first, line_ends_before
 from .spans import Source, Span
 from .suggest import closest
-from .tokens import END, described, expected, span, words
+from .tokens import EARLY, END, described, expected, span, words
 
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
@@ -96,7 +96,7 @@ class _Run(Feed):
             self._bad_text(token)
         if token.type in AMBIGUOUS and self._premature(token):
             return
-        if token.type == "NAME" and token in habits.EARLY and self._habit(token):
+        if token.type == "NAME" and token in EARLY and self._habit(token):
             return
         try:
             self._state.feed_token(token)

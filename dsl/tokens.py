@@ -16,6 +16,10 @@ from .spans import Span
 
 END = "$END"
 
+ELSE_IF = {"elif", "elseif", "elsif"}
+# Words that mean something to people: to be read before the parser takes what stands before them for complete.
+EARLY = {*ELSE_IF, "is"}
+
 
 def span(token: Token) -> Span:
     start = token.start_pos or 0
