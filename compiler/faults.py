@@ -205,10 +205,13 @@ def no_steps(flow: str, span: Span) -> Diagnostic:
 # --- types ------------------------------------------------------------------------------------------------------------
 
 
-def unknown_type(name: str, span: Span) -> Diagnostic:
+def unknown_type(name: str, item: str | None, span: Span) -> Diagnostic:
+    """`item`: what the type in brackets behind it can have meant, if there is one; the span has it too."""
     known = tuple(tables.TYPES)
     alias = tables.by_alias(name, tuple(tables.TYPES.values()))
     found = alias or closest(name, known)
+    if found == "list":
+        found = f"list[{item or 'string'}]"
     return _error(
         "F0301",
         f"there is no type `{name}`",
@@ -217,7 +220,7 @@ def unknown_type(name: str, span: Span) -> Diagnostic:
         help=(f"did you mean `{found}`?",) if found else (f"the types: {', '.join(f'`{type_}`' for type_ in known)}",),
         fix=found,
         # `str` is a string; whether somebody's `path` is a file or a text only they know.
-        certain=alias is not None and tables.TYPES[alias].scalar,
+        certain=item is None and alias is not None and tables.TYPES[alias].scalar,
     )
 
 

@@ -283,7 +283,10 @@ class ExprBuilder:
             return values
         for child in trees(more):
             self.expr(child)
-        self.say(faults.comparison_chain((place, span(token_of(more[0]))), self.text(extent(tree_of(right)))))
+        texts = [" ".join(self.text(extent(child)).split()) for child in trees(tree.children)]
+        signs = [child for child in tree.children if isinstance(child, Token)]
+        pairs = (f"{one} {sign} {other}" for one, sign, other in zip(texts, signs, texts[1:], strict=False))
+        self.say(faults.comparison_chain((place, span(token_of(more[0]))), " and ".join(pairs)))
         self.damaged = True
         return ast.Bad(extent(tree))
 

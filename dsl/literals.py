@@ -16,6 +16,7 @@ from .spans import Span
 
 _INT = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_OTHER_BASE = re.compile(r"-?0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _UNIT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)([A-Za-z]+)")
 _ESCAPE = re.compile(r"\\(.)|\$\{")
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_]*))?")
@@ -39,6 +40,9 @@ def number(text: str, span: Span) -> tuple[ast.Int | ast.Float | ast.Size | ast.
         if math.isinf(real):
             return ast.Bad(span), faults.number_too_large(text, span)
         return ast.Float(real, span), None
+    if _OTHER_BASE.fullmatch(plain := text.replace("_", "")):
+        fixed = str(int(plain, 0))
+        return ast.Bad(span), faults.bad_number(text, span, fixed, f"numbers are decimal: write `{fixed}`")
     if (with_unit := _UNIT.fullmatch(text)) and with_unit[2] not in ("e", "E"):
         return _with_unit(text, with_unit[1], with_unit[2], span)
     return ast.Bad(span), _bad_number(text, span)

@@ -86,6 +86,7 @@ class _Run(Feed):
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _take(self, token: Token) -> None:
+        stack = self._state.state_stack
         if token.type == "NAME" and token in tables.RESERVED:
             self._reserved(token)
             return
@@ -94,6 +95,10 @@ class _Run(Feed):
             return
         if token.type in _BAD_TEXTS:
             self._bad_text(token)
+        if token in self._misnamed and self._following(1) == ["DOT"] and self._look.welcome(stack, "NAME", "DOT"):
+            # `run.x`, where a step is called `run`
+            self._feed(made("NAME", token, str(token)))
+            return
         if token.type in AMBIGUOUS and self._premature(token):
             return
         if token.type == "NAME" and token in EARLY and self._habit(token):
@@ -422,6 +427,10 @@ class _Run(Feed):
         if token.type != "BAD_QUOTE" and ("{" in token or "}" in token):
             self._swallowed = self.damaged = True
 
+    def _is_signed(self, sign: Token, number: Token) -> bool:
+        is_number = number.type == "NUMBER" and sign.end_pos == number.start_pos and not number.startswith("-")
+        return is_number and self._look.welcome(self._state.state_stack, "NUMBER")
+
     def _bad_character(self, token: Token) -> None:
         operators = habits.operators(token)
         if operators and self._look.welcome(self._state.state_stack, *operators[0], *self._following(1)):
@@ -430,6 +439,11 @@ class _Run(Feed):
                 self._feed(made(kind, token, kind.lower()))
             return
         following = self._peek()
+        if str(token) == "+" and following is not None and self._is_signed(token, following):
+            text = str(following)
+            hint = f"numbers have no plus sign: write `{text}`"
+            self._report(faults.bad_number(f"+{text}", span(token).to(span(following)), text, hint), token)
+            return
         is_block = token.value == "/" and following is not None and following.type == "STAR"
         is_comment = is_block or token.startswith("//") or (token.startswith("--") and is_first(self.source, token))
         help_ = hints.COMMENT if is_comment else hints.character(token)

@@ -58,7 +58,7 @@ def _is_word(token: Token) -> bool:
 
 def _joined(parts: list[Token]) -> Token:
     first, last = parts[0], parts[-1]
-    if first is last:
+    if first is last and not (first.type == "BAD_CHAR" and first.isalpha()):
         return first
     joined = Token("NAME", "".join(parts), first.start_pos, first.line, first.column)
     joined.end_line, joined.end_column, joined.end_pos = last.end_line, last.end_column, last.end_pos

@@ -172,6 +172,12 @@ def test_a_flow_that_starts_by_itself_has_defaults_for_all_parameters() -> None:
     assert read("param a: int")[1] == []
 
 
+def test_that_a_schedule_is_no_place_for_a_parameter_is_all_that_is_said_about_it() -> None:
+    _, say, text = read('param a: string param b: int schedule "${a}"')
+    found = [(item.code, text[slice(*item.span)]) for item in say if item.span]
+    assert found == [("F0440", '"${a}"'), ("F0451", "b")]
+
+
 def test_the_same_schedule_twice_is_kept_once() -> None:
     found, say, _ = read('schedule "0 0 * * *" schedule "0  0 * * *" in "UTC" schedule "0 0 * * *" in "Asia/Tokyo"')
     assert len(found) == 2

@@ -71,8 +71,8 @@ IN_FLOW = [
     ('if x is not "a" { # }', "F0123", "is not", "write `!=`"),
     ("if x = 3 { # }", "F0124", "=", "write `==`"),
     ("if a.x = 3 and y { # }", "F0124", "=", "write `==`"),
-    ("if 1 < x < 3 { # }", "F0122", "<", "compare twice: `… x and x …`"),
-    ("if x == y == z { # }", "F0122", "==", "compare twice: `… y and y …`"),
+    ("if 1 < x < 3 { # }", "F0122", "<", "write `1 < x and x < 3`"),
+    ("if x == y == z { # }", "F0122", "==", "write `x == y and y == z`"),
     ("if x == not y { # }", "F0101", "not", "put it in parentheses"),
     ("if x + 1 < 3 { # }", "F0107", "+", "there is no arithmetic"),
     ("if x * 2 < 3 { # }", "F0101", "*", "there is no arithmetic"),
@@ -246,7 +246,22 @@ IN_STEP = [
     ('run ["--token=${secret.hub}"]', "F0132", "secret.hub", "env HUB = secret.hub"),
     ('call "a.py:${b}"', "F0133", '"a.py:${b}"', ""),
     ('in x = { "${y}" = 1 }', "F0133", '"${y}"', ""),
-    (r'in x = "\q${a}"', "F0109", r"\q", ""),
+    (r'in x = "\q${a}"', "F0109", r"\q", r"a backslash is written twice: `\\q`"),
+    (r'in x = "\u00e4"', "F0109", r"\u", "for a character write the character itself"),
+    # numbers
+    ("in x = +5", "F0110", "+5", "numbers have no plus sign: write `5`"),
+    ("in x = [1, +5.5]", "F0110", "+5.5", "numbers have no plus sign: write `5.5`"),
+    ("in x = a +5", "F0107", "+", "there is no arithmetic"),
+    ("in x = 0x1F", "F0110", "0x1F", "numbers are decimal: write `31`"),
+    ("in x = 99999999999999999999", "F0112", "99999999999999999999", "is text, in double quotes"),
+    ("in x = 1e400", "F0112", "1e400", "up to about 1.8e308"),
+    ("timeout = 999999999999999999d", "F0112", "999999999999999999d", "up to 106751991167300d"),
+    # names
+    ("in Ä = 3", "F0117", "Ä", "for instance `a`"),
+    ("in BestModel = 3", "F0117", "BestModel", "for instance `best_model`"),
+    ("in HTTPPort2 = 3", "F0117", "HTTPPort2", "for instance `http_port2`"),
+    ("in größe__x = 3", "F0117", "größe__x", "for instance `grosse_x`"),
+    ("in x = 'a'", "F0108", "'a'", 'write `"a"`'),
 ]
 
 
@@ -264,6 +279,21 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
         f'    {lines.replace("#", STEP)}\n    run ["b", p]\n  }}\n  step last {{ run ["a"] }}\n}}\n'
     )
     check(text, code, place, remedy)
+
+
+def test_a_script_without_end_is_told_how_to_end() -> None:
+    _, _, diagnostics = answers("flow f { step a { run bash '''\n  echo\n} }")
+    assert [item.code for item in diagnostics] == ["F0106"]
+    assert diagnostics[0].help == ("write ''' after the last line of the script",)
+
+
+def test_a_step_called_by_a_word_of_the_language_is_found_by_it() -> None:
+    file, found, _ = answers('flow f { step run { out y: int run ["a"] } step b { in z = run.y run ["b", z] } }')
+    assert found == [("F0113", "run")]
+    assert file is not None
+    step = file.flow.nodes[1]
+    assert isinstance(step, ast.Step)
+    assert isinstance(step.inputs[0].value, ast.Ref)
 
 
 def test_each_of_many_mistakes_is_reported() -> None:
@@ -344,6 +374,9 @@ def test_each_of_many_mistakes_is_reported() -> None:
         ("param p: list<int>", "param p: list[int]"),
         ("param p: int[]", "param p: list[int]"),
         ("if a { } elif b { }", "if a { } else if b { }"),
+        ("step s { in x = 'say \"hi\"' }", r'step s { in x = "say \"hi\"" }'),
+        ("step s { in x = +5 }", "step s { in x = 5 }"),
+        (r'step s { in x = "\d+" }', r'step s { in x = "\\d+" }'),
         ("for a in b { }", "foreach a in b { }"),
         ("step s { in x = a.*.b }", "step s { in x = a[*].b }"),
         ("step s { in x = a.b[*] }", "step s { in x = a[*].b }"),
