@@ -281,19 +281,7 @@ def main_alone(span: Span, head: Span) -> Diagnostic:
     )
 
 
-# --- secrets ----------------------------------------------------------------------------------------------------------
-
-
-def secret_without_entry(name: str, span: Span) -> Diagnostic:
-    rows = [f"`{row.name} = {row.example}`" for row in tables.SECRETS.values()]
-    return _error(
-        "F0430",
-        f"nothing says where the secret `{name}` lives",
-        span,
-        "has no entry",
-        help=(f"add at least one of {', '.join(rows[:-1])} and {rows[-1]}",),
-    )
-
+# F0430 is retired: a secret without any entry is one for runs on this machine, where its name in capitals is read.
 
 # --- schedules --------------------------------------------------------------------------------------------------------
 

