@@ -6,7 +6,7 @@ rest of the flow may always be absent.
 
 Each value is looked at from where it is read: `At` is the blocks around that place, and `Gather`, `LastTurn` and
 `Previous` lead into the block they name. Whatever lies between there and the step has to have happened. `after` asks
-for nothing, and a head that reads its own block is the fault of the graph.
+for nothing. What reads itself, or as a head its own block, is the fault of the graph, unless it reads the turn before.
 """
 
 from __future__ import annotations
@@ -256,8 +256,9 @@ class _Reader:
     def missing(self, name: str, value: Value, at: _At) -> tuple[_Missing, ...]:
         """What a step, or a block, needs to be there, seen from a place; outermost first."""
         chain = self.model.chain(name)
-        if not isinstance(self.node, Loop) and any(place.block.name == self.node.name for place in chain):
-            return ()
+        turn = _turn(at, chain)
+        if not turn and not isinstance(self.node, Loop) and self.node.name in (name, *(it.block.name for it in chain)):
+            raise _Absent  # it waits for itself; in the turn before it was like any other
         found: list[_Missing] = []
         if self.final and name not in self.model.final_names and not at.reached:
             found.append(_Missing(Condition(Question("run", "", 2), 0)))
@@ -276,8 +277,7 @@ class _Reader:
                 question = Question("arm", branch.name, choices, _turn(at, chain[:index]))
                 found.append(_Missing(Condition(question, chain[index].arm), place=chain[index]))
         node = self.model.node(name)
-        turn = _turn(at, chain)
-        if isinstance(node, Step) and node.settings.allow_failure and (turn or node is not self.node):
+        if isinstance(node, Step) and node.settings.allow_failure:
             found.append(_Missing(Condition(Question("success", name, 2, turn), 0), step=node))
         return tuple(found)
 

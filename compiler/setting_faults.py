@@ -16,12 +16,16 @@ _SHOWN = 40
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-def unknown_setting(name: str, span: Span, rows: Sequence[SettingRow], where: str, other: str | None) -> Diagnostic:
-    """`rows` are the settings of this place; `other` names a place that does have it."""
+def unknown_setting(
+    name: str, span: Span, rows: Sequence[SettingRow], where: str, other: str | None, form: str | None
+) -> Diagnostic:
+    """`rows` are the settings of this place; `other` names a place that does have it, `form` how else it is written."""
     names = [row.name for row in rows]
     keyword = tables.KEYWORD_ALIASES.get(name)
-    found = None if keyword else tables.by_alias(name, rows) or closest(name, names)
-    if other:
+    found = None if keyword or form else tables.by_alias(name, rows) or closest(name, names)
+    if form:
+        help_ = form
+    elif other:
         help_ = f"it stands in {other}"
     elif keyword:
         help_ = f"did you mean `{keyword}`?"
@@ -41,8 +45,10 @@ def setting_twice(name: str, span: Span, first: Span) -> Diagnostic:
     return _error("F0402", f"`{name}` is set twice", span, "set again", (Label(first, "set here first"),))
 
 
-def wrong_kind(row: SettingRow, what: str, found: str, span: Span, fixed: str | None) -> Diagnostic:
-    """`what` is the setting in backticks, or a part of it in words."""
+def wrong_kind(
+    row: SettingRow, what: str, found: str, span: Span, fixed: str | None, *, certain: bool = False
+) -> Diagnostic:
+    """`what` is the setting in backticks, or a part of it in words; `fixed` is what was meant."""
     example = f"such as `{row.example}`" if row.example else ""
     expected = f"{_SHORT[row.kind]}, {example}" if example else tables.KIND_WORDS[row.kind]
     return _error(
@@ -52,8 +58,7 @@ def wrong_kind(row: SettingRow, what: str, found: str, span: Span, fixed: str | 
         f"expected {_SHORT[row.kind]}",
         help=(f"write `{fixed}`",) if fixed else (),
         fix=fixed,
-        # Quotes too many or missing are that and no more, but a unit that was left out is a guess.
-        certain=not (row.kind in ("size", "duration") and found == "an int"),
+        certain=certain,
     )
 
 

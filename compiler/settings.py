@@ -23,7 +23,7 @@ from . import setting_faults as faults
 from .model import Origin, OriginWord, Secret, TargetSetting
 from .schedules import schedules as schedules
 from .settings_text import shown, shown_default
-from .settings_values import checked
+from .settings_values import checked, form_of
 
 _PLACE_WORDS: dict[Place, str] = {"step": "a step", "defaults": "`defaults`", "flow": "the flow itself"}
 _ROWS: dict[Place, tuple[SettingRow, ...]] = {
@@ -85,7 +85,9 @@ def _given(
         row = by_name.get(name)
         if row is None:
             other = _elsewhere(name, where)
-            say.append(faults.unknown_setting(name, setting.name.span, rows, where, other))
+            say.append(
+                faults.unknown_setting(name, setting.name.span, rows, where, other, form_of(name, setting.value))
+            )
         elif name in first:
             say.append(faults.setting_twice(name, setting.name.span, first[name].name.span))
         elif (value := checked(row, setting.value, say)) is not None:

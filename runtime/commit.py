@@ -1,8 +1,9 @@
 """Commits: which attempt of a task counts.
 
 A task instance has one `commit.json`, written last by one create-only put. The first commit counts for ever: an attempt
-that finds another's discards its own work. Consumers read commits by exact key and then the outputs of the winning
-attempt, whose digest the commit carries, so that nothing half-written is ever visible.
+that finds another's discards its own work, and so does one that comes after its absence was sealed. Consumers read
+commits by exact key and then the outputs of the winning attempt, whose digest the commit carries, so that nothing
+half-written is ever visible.
 """
 
 from __future__ import annotations
@@ -10,44 +11,55 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flowc.runtime import layout
-from flowc.runtime.errors import STORE, Stop
+from flowc.runtime.errors import BAD_PLAN, STORE, Stop
+from flowc.runtime.plan import Json
 from flowc.runtime.store import Store
 
 COMMIT_VERSION = 1
 # A commit is what an engine reads whole (Step Functions keeps it in a 256 KiB state); it holds no user data.
 MAX_COMMIT = 64 * 1024
+_LONGEST_REASON = 4_000
 
 Outputs = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The outcome of a task instance. `outputs` is the sha256 of the winning attempt's outputs document."""
+    """The outcome of a task instance: `done` or `failed`.
+
+    `outputs` is the sha256 of the winning attempt's outputs document; it and `attempt` are "" where nothing won. `run`
+    is the run in which the winning attempt ran, which may be an earlier one. `control` holds the control values, by
+    name; `reason` says of a failure what it was.
+    """
 
     status: str
     run: str
     attempt: str
     outputs: str
+    control: Mapping[str, Json] = field(default_factory=dict)
+    reason: str = ""
 
 
 def read_commit(store: Store, flow: str, run: str, step: str) -> Commit | None:
     """The task's commit, None while there is none."""
-    data = store.get(layout.commit_key(flow, run, step))
+    key = layout.commit_key(flow, run, step)
+    data = store.get(key)
     if data is None:
         return None
     try:
         record = json.loads(data)
         if record.pop("version") != COMMIT_VERSION:
             raise ValueError("another version")
-        record.pop("control")
-        return Commit(**record)
+        commit = Commit(**record)
+        if commit.status not in ("done", "failed"):
+            raise ValueError(f"unknown status {commit.status!r}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        key = layout.commit_key(flow, run, step)
         raise Stop(STORE, f"the store's object {key} is no commit of this version of flowc: {error}") from None
+    return commit
 
 
 def write_outputs(store: Store, flow: str, run: str, step: str, attempt: str, outputs: Outputs) -> str:
@@ -68,21 +80,58 @@ def read_outputs(store: Store, flow: str, step: str, commit: Commit) -> Outputs:
     return outputs
 
 
-def commit_done(store: Store, flow: str, run: str, step: str, attempt: str, outputs: str) -> Commit:
-    """Try to be the task's commit; gives the commit that counts, which may be another attempt's."""
-    record = {
+def commit_done(
+    store: Store,
+    flow: str,
+    run: str,
+    step: str,
+    attempt: str,
+    outputs: str,
+    control: Mapping[str, Json] | None = None,
+    of_run: str | None = None,
+) -> Commit:
+    """Try to be the task's commit; gives the commit that counts, which may be another attempt's, or a sealed absence.
+
+    `of_run` is the run in which the attempt ran, where that is another one (cache, resume).
+    """
+    return _commit(store, flow, run, step, Commit("done", of_run or run, attempt, outputs, control or {}))
+
+
+def commit_failed(store: Store, flow: str, run: str, step: str, attempt: str, reason: str) -> Commit:
+    """Try to commit that the task failed for good in this attempt; gives the commit that counts."""
+    return _commit(store, flow, run, step, Commit("failed", run, attempt, "", {}, reason))
+
+
+def seal(store: Store, flow: str, run: str, step: str, reason: str) -> Commit:
+    """The task's commit, for a consumer that waits for no attempt any more.
+
+    Where there is none, its absence is made final: `failed` is written by the same create-only put that an attempt
+    would use, so every consumer sees the same, and an attempt that comes back later finds that it has lost.
+    """
+    return read_commit(store, flow, run, step) or commit_failed(store, flow, run, step, "", reason)
+
+
+def _commit(store: Store, flow: str, run: str, step: str, commit: Commit) -> Commit:
+    record: dict[str, Any] = {
         "version": COMMIT_VERSION,
-        "status": "done",
-        "run": run,
-        "attempt": attempt,
-        "outputs": outputs,
-        "control": {},
+        "status": commit.status,
+        "run": commit.run,
+        "attempt": commit.attempt,
+        "outputs": commit.outputs,
+        "control": dict(commit.control),
     }
-    data = json.dumps(record, sort_keys=True).encode()
-    assert len(data) <= MAX_COMMIT
+    if commit.reason:
+        record["reason"] = commit.reason[:_LONGEST_REASON]
+    data = json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+    if len(data) > MAX_COMMIT:
+        raise Stop(
+            BAD_PLAN,
+            f"what step {step!r} decides takes {len(data):,} bytes in its commit, and engines read at most "
+            f"{MAX_COMMIT:,}: a foreach has room for about 10,000 items; give each item more than one piece of work",
+        )
     # On False the object may be our own, when the reply to an earlier try was lost: what is there tells.
     store.put_new(layout.commit_key(flow, run, step), data)
-    commit = read_commit(store, flow, run, step)
-    if commit is None:
+    counts = read_commit(store, flow, run, step)
+    if counts is None:
         raise Stop(STORE, f"the store {store.url} took a commit and does not give it back: it lacks read-after-write")
-    return commit
+    return counts

@@ -14,6 +14,7 @@ from .targets import SECRETS, TARGETS
 from .words import (
     DURATION_UNITS,
     EDITION,
+    FORMS,
     KEYWORD_ALIASES,
     KEYWORDS,
     RESERVED,
@@ -27,6 +28,7 @@ from .words import (
 __all__ = [
     "DURATION_UNITS",
     "EDITION",
+    "FORMS",
     "FRAMEWORKS",
     "IMAGES",
     "KEYWORDS",
