@@ -10,7 +10,7 @@ agrees with everything, and is not complained about again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from flowc.dsl import ast
@@ -20,7 +20,7 @@ from flowc.dsl.spans import Source, Span
 from flowc.runtime.plan import Json
 
 from . import constants, faults, scope_faults, type_faults
-from .resolve_names import Block, Names, Scope
+from .resolve_names import Block, Declared, Names, Scope
 from .resolve_refs import At, References, fans, through
 from .values import (
     BOOL,
@@ -230,13 +230,19 @@ class Values:
         return through(inner, value, expr.span)
 
     def _read_through(self, expr: ast.Either, at: At) -> tuple[Scope, ...] | None:
-        """The regions that `either(…)[*]` is read out of: those around its steps, up to as many loops as stars."""
+        """The regions that `either(…)[*]` is read out of: around its innermost step, up to as many loops as stars.
+
+        A step of a loop further out has one value there, and so has one that is collected by its own stars.
+        """
         found: tuple[ast.Ref, tuple[Scope, ...]] | None = None
-        for ref, declared in (pair for arg in expr.args for pair in self.refs.steps_in(arg)):
-            scopes = _out_of(declared.scope.beyond(at.scope), len(expr.stars))
-            if found is None and scopes:
+        for ref, declared, collected in (one for arg in expr.args for one in self._collected(arg)):
+            beyond = declared.scope.beyond(at.scope)
+            scopes = _out_of(beyond, max(0, min(len(expr.stars), fans(beyond) - collected)))
+            if not scopes:
+                continue
+            if found is None or found[1][-1] in scopes:
                 found = ref, scopes
-            elif found is not None and scopes and scopes[-1] is not found[1][-1]:
+            elif scopes[-1] not in found[1]:
                 two = _run_for(*found), _run_for(ref, scopes)
                 self.say(scope_faults.several_loops(expr.span, *two, self._apart(expr, at.scope)))
                 return None
@@ -252,11 +258,23 @@ class Values:
         self.say(type_faults.star_too_many(text, due, why, fixed, stars[due].to(stars[-1]), expr.span))
         return None
 
+    def _collected(self, expr: ast.Expr, around: int = 0) -> Iterator[tuple[ast.Ref, Declared, int]]:
+        """The outputs that an expression reads, each with the number of loops that it is collected from in there."""
+        if isinstance(expr, ast.Ref):
+            for ref, declared in self.refs.steps_in(expr):
+                output = declared.outputs.get(ref.field.text) if ref.field else None
+                yield ref, declared, around + len(ref.stars) - (output is not None and output.each)
+        around += len(expr.stars) if isinstance(expr, ast.Either) else 0
+        for part in constants.expressions(expr):
+            yield from self._collected(part, around)
+
     def _bare(self, expr: ast.Either, at: At) -> tuple[ast.Ref, tuple[Scope, ...]] | None:
         """`either(a.x, 0)` without any star, where all steps that need one run in the same loops: the first of them.
 
         The star was hardly forgotten inside: the others are single values, too.
         """
+        if any(map(_collects, expr.args)):
+            return None
         found: tuple[ast.Ref, tuple[Scope, ...]] | None = None
         for ref, declared in (pair for arg in expr.args for pair in self.refs.steps_in(arg)):
             beyond = declared.scope.beyond(at.scope)
@@ -318,6 +336,11 @@ class Values:
 def _is_broken(value: Value) -> bool:
     """Its type is not known because of something that was reported."""
     return not isinstance(value, Constant) and not parts(value) and not constants.is_known(value.type)
+
+
+def _collects(expr: ast.Expr) -> bool:
+    """Whether there is an `either(…)[*]` in it."""
+    return (isinstance(expr, ast.Either) and bool(expr.stars)) or any(map(_collects, constants.expressions(expr)))
 
 
 def _out_of(scopes: tuple[Scope, ...], stars: int) -> tuple[Scope, ...]:

@@ -24,14 +24,14 @@ def parse(source: Source) -> tuple[ast.File | None, tuple[Diagnostic, ...]]:
         from . import build, lalr, quick
 
         parser = lalr.parser()
-        tree = quick.parse(parser, source)
+        tree, tokens = quick.parse(parser, source)
         if tree is not None:
             file, diagnostics = build.build(tree, source, damaged=False)
             return file, in_order(diagnostics)
         # Here, since most texts have nothing to recover from.
         from . import recover
 
-        parsed = recover.recover(parser, source)
+        parsed = recover.recover(parser, source, tokens)
         if parsed.tree is None:
             return None, in_order(parsed.diagnostics)
         file, diagnostics = build.build(parsed.tree, source, damaged=parsed.damaged)

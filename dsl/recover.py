@@ -9,8 +9,8 @@ parser's stack to where that line is welcome.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from lark import Lark, Token, Tree, UnexpectedToken
 
@@ -21,7 +21,7 @@ from .lookahead import Lookahead
 from .places import Open, head, indent, is_first, line_ends_before
 from .spans import Source, Span
 from .suggest import closest
-from .tokens import EARLY, END, described, expected, span, words
+from .tokens import EARLY, END, described, expected, span
 
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
@@ -49,13 +49,14 @@ class Parsed:
 
 def parse_tokens(parser: Lark, source: Source) -> Parsed:
     """The quick way where there is nothing to recover from."""
-    tree = quick.parse(parser, source)
-    return recover(parser, source) if tree is None else Parsed(tree, [], False)
+    tree, tokens = quick.parse(parser, source)
+    return recover(parser, source, tokens) if tree is None else Parsed(tree, [], False)
 
 
-def recover(parser: Lark, source: Source) -> Parsed:
+def recover(parser: Lark, source: Source, tokens: Iterator[Token]) -> Parsed:
+    """`tokens` are those of the source, from its start."""
     run = _Run(parser, source)
-    tree = run.parse()
+    tree = run.parse(tokens)
     assert tree is not None or run.diagnostics
     return Parsed(tree, run.diagnostics, run.damaged)
 
@@ -67,12 +68,10 @@ class _Run(Feed):
     # Words of the language that were given as names: said once, not at every use.
     _misnamed: set[str] = field(default_factory=set)
 
-    def parse(self) -> Tree[Token] | None:
-        interactive = self.parser.parse_interactive(self.source.text)
-        self._state = interactive.parser_state
+    def parse(self, tokens: Iterator[Token]) -> Tree[Token] | None:
+        self._state = self.parser.parse_interactive(self.source.text).parser_state
         self._look = Lookahead(self._state.parse_conf)
-        lexer: Any = interactive.lexer_thread
-        self._tokens = words(lexer.lex(self._state))
+        self._tokens = tokens
         try:
             while True:
                 token = self._next()
