@@ -145,6 +145,18 @@ def test_check_as_json(place: Place) -> None:
     assert first["fix"]["edits"][0]["text"] == "epochs"
 
 
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_of_very_many_mistakes_the_first_are_shown(place: Place, format_: str) -> None:
+    place.write("many.flow", 'flow f { step s { run ["' + "\\q" * 1200 + '"] } }')
+    done = place.flowc("check", "many.flow", "--format", format_)
+    assert done.code == 1
+    if format_ == "json":
+        assert len(json.loads(done.out)["files"][0]["diagnostics"]) == 1000
+    else:
+        assert done.out.count("error[F0109]") == 1000
+        assert "1200 errors; the first 1000 are shown\n" in done.out
+
+
 def test_a_plain_check_loads_no_other_format(place: Place) -> None:
     code = "import sys\nfrom flowc.compiler.cli import main\nmain(['check', 'bad.flow'])\n"
     code += "spare = {'explain', 'fixes', 'fmt', 'rewrite', 'render.json', 'render.sarif', 'render.github'}\n"
