@@ -108,16 +108,18 @@ def _unseen(step: Step) -> Iterator[Diagnostic]:
             texts = [item.value for item in operands if isinstance(item, Constant)]
             if step.gang or any(isinstance(text, str) and _LOOKS_ITSELF.search(text) for text in texts):
                 return
+            use = "write `{name}` in the command, or `after` if the step only has to wait"
             remedy = "give the program its path: `out.{name}`"
         case Script(language="bash", text=text) if not _LOOKS_ITSELF.search(text):
             read |= {item.name for item in step.inputs if f"in_{item.name}" in text}
             written |= {item.name for item in step.outputs if f"out_{item.name}" in text}
+            use = 'the script has it as "$in_{name}"'
             remedy = 'the path to write it to is "$out_{name}"'
         case Script() | Call() | None:
             return
     for item in step.inputs:
         if item.name not in read:
-            yield faults.unused_input(item.name, step.name, item.span)
+            yield faults.unused_input(item.name, step.name, item.span, use.format(name=item.name))
     for output in step.outputs:
         if output.name not in written:
             yield blocks.never_written(output.name, step.name, output.span, remedy.format(name=output.name))

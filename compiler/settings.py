@@ -309,7 +309,8 @@ def _framework(
         if row is None:
             say.append(body_faults.unknown_block(name, block.span))
         elif known is not None:
-            say.append(body_faults.second_framework(name, block.span, known[0].span))
+            twice = known[1] is row
+            say.append(body_faults.second_framework(name, block.span, known[0].span, twice=twice))
         else:
             known = block, row
     if known is None:

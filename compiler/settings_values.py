@@ -89,7 +89,7 @@ def _in_range(row: SettingRow, what: str, amount: float, expr: ast.Expr, say: li
         say.append(faults.not_among(row, faults.shown_amount(row.kind, amount), expr.span))
         return False
     if (row.least is not None and amount < row.least) or (row.most is not None and amount > row.most):
-        say.append(faults.out_of_range(row, what, faults.shown_amount(row.kind, amount), expr.span))
+        say.append(faults.out_of_range(row, what, amount, expr.span))
         return False
     return True
 

@@ -7,7 +7,7 @@ setting is known everywhere or nowhere.
 from __future__ import annotations
 
 from .frameworks import FRAMEWORKS, IMAGES, FrameworkRow
-from .rows import KIND_WORDS, Kind, Place, SettingRow, TargetRow, by_alias
+from .rows import KIND_NAMES, KIND_WORDS, Kind, Place, SettingRow, TargetRow, by_alias
 from .rules import RULES, RuleRow, fits
 from .settings import MAIN_SETTINGS, MOST_NODES, RESERVED_ENV_PREFIXES, SETTINGS
 from .targets import SECRETS, TARGETS
@@ -33,6 +33,7 @@ __all__ = [
     "IMAGES",
     "KEYWORDS",
     "KEYWORD_ALIASES",
+    "KIND_NAMES",
     "KIND_WORDS",
     "MAIN_SETTINGS",
     "MOST_NODES",

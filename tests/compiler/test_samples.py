@@ -33,6 +33,17 @@ BAD = sorted((SAMPLES / "bad").iterdir())
 FAULTS = sorted(path for folder in ("dsl", "compiler") for path in (ROOT / folder).glob("*faults.py"))
 # Needs a folder that cannot be bundled, see test_driver.
 WITHOUT_SAMPLE = {"F0601"}
+# Whose message or label is the remedy, or where none is known.
+WITHOUT_REMEDY = {
+    "F0101": "what was expected is named; what was meant is not always known",
+    "F0102": "what is not closed is named",
+    "F0114": "any other name will do",
+    "F0118": "nobody writes this by hand",
+    "F0119": "the mistakes before it are to be put right first",
+    "F0120": "what is missing is named, and where",
+    "F0201": "no name is near",
+    "F0403": "the message shows a value of the kind",
+}
 
 
 def check(folder: Path) -> tuple[Model | None, tuple[Diagnostic, ...], Source]:
@@ -77,3 +88,8 @@ def test_every_code_has_a_sample() -> None:
 
 def test_every_code_has_one_constructor() -> None:
     assert len(codes()) == len(set(codes()))
+
+
+def test_every_diagnostic_says_what_to_do() -> None:
+    bare = {item.code for folder in BAD for item in check(folder)[1] if not (item.help or item.fix or item.related)}
+    assert bare == WITHOUT_REMEDY.keys()
