@@ -187,6 +187,11 @@ class ExprBuilder:
             if suffix.data == "field":
                 place = Span(place.start - 1, place.end)
                 if field:
+                    path = [part.strip() for part in self.text(extent(tree)).split(".")]
+                    if not stars and (meant := literals.without_holders(path)):
+                        self.say(faults.output_in_output(self.text(extent(tree)), meant, extent(tree)))
+                        self.damaged = True
+                        return ast.Bad(extent(tree))
                     self._no_access(Span(extent(tree).start, place.end), place)
                     return ast.Bad(extent(tree))
                 field = word(suffix.children[0])

@@ -79,6 +79,27 @@ def bad_character(text: str, span: Span, hints: Iterable[str] = ()) -> Diagnosti
     return _error("F0107", f"{shown} means nothing here", span, "cannot be read", help=tuple(hints), fix=fix)
 
 
+def bad_quotes(text: str, span: Span) -> Diagnostic:
+    """Quotes other than the double ones, or a letter before them."""
+    return string_prefix(text, span) if text[0].isalpha() else single_quotes(text, span)
+
+
+def string_prefix(text: str, span: Span) -> Diagnostic:
+    letter = text[: min(text.find(quote) for quote in "\"'" if quote in text)]
+    inside = text[len(letter) + 1 : -1]
+    meant, left = inside, inside
+    if "f" in letter.lower():
+        meant, left = re.sub(r"\{(\w+)\}", r"${\1}", inside), re.sub(r"\{\w+\}", "", inside)
+    elif "r" in letter.lower():
+        meant, left = inside.replace("\\", "\\\\"), inside.replace("\\", "")
+    # What means something else here, or there.
+    fix = None if set('"\\${}') & set(left) else replace(span, f'"{meant}"', certain=True)
+    help_ = f'write `"{meant}"`' if fix and len(meant) <= _LONGEST else "leave it out; a value is written `${name}`"
+    return _quotes(
+        f"a string has no letter before it, as `{letter}` here", span, "a string of another language", help_, fix
+    )
+
+
 def single_quotes(text: str, span: Span) -> Diagnostic:
     inside = text[1:-1]
     fix = None
@@ -89,7 +110,11 @@ def single_quotes(text: str, span: Span) -> Diagnostic:
         fix = replace(span, quoted, certain=text[0] != "`" and "${" not in inside)
         # A long one need not be read twice.
         help_ = f"write `{quoted}`" if len(inside) <= _LONGEST else help_
-    return _error("F0108", "strings stand in double quotes", span, "other quotes", help=(help_,), fix=fix)
+    return _quotes("strings stand in double quotes", span, "other quotes", help_, fix)
+
+
+def _quotes(message: str, span: Span, label: str, hint: str, fix: Fix | None) -> Diagnostic:
+    return _error("F0108", message, span, label, help=(hint,), fix=fix)
 
 
 def bad_escape(escape: str, span: Span) -> Diagnostic:
@@ -277,7 +302,17 @@ def star_misplaced(span: Span, meant: str, whole: Span) -> Diagnostic:
 
 
 def no_access(written: str, span: Span, hints: Iterable[str]) -> Diagnostic:
-    return _error("F0127", f"`{written}` reads into a value", span, "values have no parts", help=tuple(hints))
+    return _no_access(written, span, "values have no parts", tuple(hints))
+
+
+def output_in_output(written: str, meant: str, span: Span) -> Diagnostic:
+    """`a.outputs.x`: it could also be an output called `outputs`, which nobody can look into."""
+    hint = f"write `{meant}`: an output follows its step"
+    return _no_access(written, span, "a reference has two parts at most", (hint,), replace(span, meant))
+
+
+def _no_access(written: str, span: Span, label: str, hints: tuple[str, ...], fix: Fix | None = None) -> Diagnostic:
+    return _error("F0127", f"`{written}` reads into a value", span, label, help=hints, fix=fix)
 
 
 def previous_arguments(count: int, span: Span) -> Diagnostic:

@@ -25,6 +25,7 @@ _SIGNS = re.compile(r"&&?|\|\|?|!")
 _WORDS = {"&": "and", "|": "or", "!": "not"}
 _NAME = re.compile(r'"[A-Za-z_][A-Za-z0-9_]*"')
 _LOOPS = {"for", "loop", "for_each"}
+_OWNERS = {"IN": "an input", "PARAM": "a parameter", "STEP": "a step"}
 _VALUES = {"NUMBER", "STRING", "NAME"}
 # A value that nobody wrote: the builder makes `Bad` of it.
 _NOTHING = ("BAD_CHAR", "")
@@ -166,9 +167,17 @@ def _lines(before: Token | None, last: Token, token: Token, ahead: Sequence[Toke
     """In the lines of a step."""
     kind, opener = token.type, before.type if before is not None else ""
     following = [item.type for item in ahead[:2]]
-    if kind == "IN" and following == ["DOT", "NAME"]:
-        help_ = (f"the name of an input stands for itself: write `{ahead[1]}`",)
-        yield Habit((), 2, diagnostic=faults.unexpected("a value", "`in`", span(token), help_))
+    if kind == "OUT" and last.type == "DOT" and following == ["DOT", "NAME"]:
+        yield Habit((("NAME", "out"),), silent=True)  # `a.out.x`, see the builder
+    if kind in _OWNERS and following == ["DOT", "NAME"]:
+        name = (
+            f"{ahead[1]}.{ahead[3]}"
+            if kind == "STEP" and [item.type for item in ahead[2:4]] == ["DOT", "NAME"]
+            else ahead[1]
+        )
+        help_ = (f"the name of {_OWNERS[kind]} stands for itself: write `{name}`",)
+        fix = replace(span(token).to(span(ahead[0])), "", certain=True)
+        yield Habit((), 2, diagnostic=faults.unexpected("a value", described(token), span(token), help_, fix))
     if kind == "NAME" and opener in ("OUT", "PARAM") and last in tables.TYPES and last.line == token.line:
         yield Habit((token, ("COLON", ":"), last), back=1)
     if kind == "COLON" and opener == "IN":

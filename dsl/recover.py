@@ -416,7 +416,7 @@ class _Run(Feed):
         """Said at once, whatever becomes of it: it is read as the string or script that it was meant as."""
         place = span(token)
         if token.type == "BAD_QUOTE":
-            self.diagnostics.append(faults.single_quotes(str(token), place))
+            self.diagnostics.append(faults.bad_quotes(str(token), place))
         elif token.type == "BAD_STRING":
             end = place.start + len(token.rstrip())
             self.diagnostics.append(faults.string_not_closed(Span(place.start, end)))
