@@ -21,7 +21,7 @@ from flowc.runtime.plan import Json
 
 from . import constants, faults, scope_faults, type_faults
 from .resolve_names import Block, Declared, Names, Scope
-from .resolve_refs import At, References, fans, through
+from .resolve_refs import At, References, fans, refs_in, through
 from .values import (
     BOOL,
     FLOAT,
@@ -219,7 +219,7 @@ class Values:
             inner, wanted = found, None
         elif (bare := self._bare(expr, at)) is not None:
             return self._star_missing(expr, at, *bare)
-        inside = replace(at, scope=inner[-1]) if inner else at
+        inside = at.inside(inner[-1]) if inner else at
         args = tuple(self._value(arg, inside, wanted) for arg in expr.args)
         type_ = constants.agreed(args)
         if isinstance(type_, tuple):
@@ -248,6 +248,9 @@ class Values:
                 return None
         due = 0 if found is None else fans(found[1])
         if found is not None and due == len(expr.stars):
+            if (running := at.running(found[1])) is not None:
+                self.say(scope_faults.of_another_loop(self.quoted(found[0]), found[0].span, running.word, running.head))
+                return None
             return found[1]
         if found is None and any(self._value(arg, at, None).type == UNKNOWN for arg in expr.args):
             return None  # whose loop it would be is not known
@@ -282,8 +285,23 @@ class Values:
             if ref.stars or (scopes and found is not None and scopes[-1] is not found[1][-1]):
                 return None
             found = found or ((ref, scopes) if scopes else None)
+        if found is not None and (at.running(found[1]) or self._belongs_here(expr, at, found[1][-1])):
+            return None
         literal = [constants.not_literal(arg) is None and isinstance(arg, ast.List) for arg in expr.args]
         return None if any(literal) or at.single or at.scope.final else found
+
+    def _belongs_here(self, expr: ast.Either, at: At, scope: Scope) -> bool:
+        """Something in it is of a loop around the reader that the region is not in."""
+        here = {it for it in at.scope.beyond(scope) if not (it.block and isinstance(it.block.node, ast.If))}
+        variables = {it.variable for it in here}
+        return any(
+            ref.name.text in variables
+            if ref.field is None
+            else (declared := self.names.steps.get(ref.name.text)) is not None
+            and not here.isdisjoint(declared.scope.way)
+            for arg in expr.args
+            for ref in refs_in(arg)
+        )
 
     def _star_missing(self, expr: ast.Either, at: At, ref: ast.Ref, scopes: tuple[Scope, ...]) -> Value:
         before = len(self.diagnostics)
@@ -310,7 +328,11 @@ class Values:
         unresolved = Unresolved(expr.span)
         loops = [scope for scope in at.scope.way if scope.loop is not None]
         if not loops:
-            self.say(scope_faults.previous_outside(expr.keyword))
+            running = next((scope.block for scope in reversed(at.left) if scope.loop is not None), None)
+            if running is None:
+                self.say(scope_faults.previous_outside(expr.keyword))
+            else:
+                self.say(scope_faults.of_another_loop("`previous`", expr.keyword, running.word, running.head))
             return unresolved
         steps = [declared for _, declared in self.refs.steps_in(expr.value)]
         loop = next((it for it in reversed(loops) if any(it in step.scope.way for step in steps)), None)
@@ -320,7 +342,7 @@ class Values:
             if all(part.type != UNKNOWN for part in walk(self._value(expr.value, at, None))):
                 self.say(scope_faults.previous_of_nothing(self.quoted(expr.value), expr.value.span, block.head))
             return unresolved
-        value = self._value(expr.value, replace(at, scope=loop, turn_over=True), None)
+        value = self._value(expr.value, at.turn_before(loop), None)
         for ref, declared in self.refs.steps_in(expr.first):
             if loop in declared.scope.way:
                 self.say(scope_faults.first_inside(self.quoted(ref), ref.span, block.head))
