@@ -80,7 +80,7 @@ def check_source(source: Source, base_dir: Path) -> Checked:
         diagnostics += found + check(model, base_dir)
         if has_errors(diagnostics):
             return Checked(None, in_order(diagnostics))
-        return Checked(model, in_order(diagnostics + lint(model)))
+        return Checked(model, in_order(diagnostics + lint(model, base_dir)))
 
 
 def plan_source(source: Source, base_dir: Path, store: str | None = None, leave_out: Iterable[Path] = ()) -> Planned:

@@ -1,20 +1,23 @@
 """lint: what is allowed and yet hardly meant.
 
-Takes a `Model` without errors; gives warnings: parameters, inputs, secrets and loop variables that nobody reads,
-outputs that no body writes, arms that are never taken, loops that do not loop. Where a program may look at its inputs
-or write its outputs in a way that cannot be seen from here, nothing is said; an output that nobody reads is a result.
+Takes a `Model` without errors and the folder of its file; gives warnings: parameters, inputs, secrets and loop
+variables that nobody reads, outputs that no body writes, arms that are never taken, loops that do not loop. Where a
+program may look at its inputs or write its outputs in a way that cannot be seen from here, nothing is said; an output
+that nobody reads is a result.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 
 from . import faults
 from . import lint_faults as blocks
+from .lint_commands import as_variables, commands
 from .model import Argv, Branch, Call, FanOut, Loop, Model, Node, Script, Step
 from .values import (
     Compare,
@@ -39,10 +42,14 @@ _VARIABLE = re.compile(r"(?<!\\)\$(?:\{[!#]?)?((?:in|out)_[A-Za-z0-9_]+)")
 _LOOKS_ITSELF = re.compile(r"python|\.py\b|\.sh\b|^-m$")
 
 
-def lint(model: Model) -> tuple[Diagnostic, ...]:
+def lint(model: Model, base_dir: Path) -> tuple[Diagnostic, ...]:
     return (
         *_unused_names(model),
-        *(diagnostic for step in model.steps for diagnostic in (*_unseen(step), *_script(model, step))),
+        *(
+            diagnostic
+            for step in model.steps
+            for diagnostic in (*_unseen(step), *_script(model, step), *commands(step, base_dir))
+        ),
         *(diagnostic for node in model.nodes for diagnostic in _block(model, node)),
         *_finally(model),
     )
@@ -103,6 +110,8 @@ def _unseen(step: Step) -> Iterator[Diagnostic]:
     operands = tuple(_operands(step))
     read = {item.name for item in operands if isinstance(item, InputRef)}
     written = {item.name for item in operands if isinstance(item, OutputPath)}
+    for known, more in zip((read, written), as_variables(step), strict=True):
+        known |= more
     match step.body:
         case Argv():
             texts = [item.value for item in operands if isinstance(item, Constant)]
