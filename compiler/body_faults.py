@@ -38,15 +38,25 @@ def second_body(step: str, span: Span, first: Span) -> Diagnostic:
 
 def unknown_block(name: str, span: Span) -> Diagnostic:
     rows = tuple(tables.FRAMEWORKS.values())
-    found = tables.by_alias(name, rows) or closest(name, [row.name for row in rows])
+    setting = _SETTINGS.get(name.lower()) or (f"`{name} = …`" if name in tables.SETTINGS else None)
+    found = None if setting else tables.by_alias(name, rows) or closest(name, [row.name for row in rows])
+    help_ = f"did you mean `{found}`?" if found else f"the frameworks: {listed(tables.FRAMEWORKS)}"
     return _error(
         "F0503",
         f"there is no framework `{name}`",
         span,
         "unknown framework",
-        help=(f"did you mean `{found}`?",) if found else (f"the frameworks: {listed(tables.FRAMEWORKS)}",),
+        help=(f"settings stand in the step, each on its line: {setting}" if setting else help_,),
         fix=found,
     )
+
+
+# What is a block elsewhere, and settings here.
+_SETTINGS = {
+    **dict.fromkeys(("resource", "resources", "limits", "requests"), "`cpu = 4`, `memory = 16GiB`, `gpu = 1`"),
+    **dict.fromkeys(("retry", "retries"), "`retries = 3`"),
+    **dict.fromkeys(("timeout", "timeouts"), "`timeout = 2h`"),
+}
 
 
 def framework_without_gang(row: FrameworkRow, step: str, span: Span, head: Span) -> Diagnostic:

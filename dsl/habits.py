@@ -26,6 +26,7 @@ _WORDS = {"&": "and", "|": "or", "!": "not"}
 _NAME = re.compile(r'"[A-Za-z_][A-Za-z0-9_]*"')
 _LOOPS = {"for", "loop", "for_each"}
 _OWNERS = {"IN": "an input", "PARAM": "a parameter", "STEP": "a step"}
+_OPENERS = {"STEP", "FOREACH", "IF", "REPEAT", "IN", "OUT", "RUN", "CALL", "ENV", "AFTER"}
 _VALUES = {"NUMBER", "STRING", "NAME"}
 # A value that nobody wrote: the builder makes `Bad` of it.
 _NOTHING = ("BAD_CHAR", "")
@@ -86,10 +87,17 @@ def _signs(before: Token | None, last: Token, token: Token, ahead: Sequence[Toke
     if kind == "COLON" and following and following.type == "EQUAL" and is_adjacent(token, following):
         whole = span(token).to(span(following))
         yield Habit((("EQUAL", "="),), 2, diagnostic=faults.equal_sign(":=", whole, glued=is_adjacent(last, token)))
+    if kind == "COLON" and following and (following.line != token.line or _opens_block(ahead)):
+        return
     if kind in ("COLON", "EQ") and not (before is not None and before.type == "IN"):  # `in x: int`, see below
         yield Habit(
             (("EQUAL", "="),), diagnostic=faults.equal_sign(str(token), span(token), glued=is_adjacent(last, token))
         )
+
+
+def _opens_block(ahead: Sequence[Token]) -> bool:
+    """Whether lines follow, and no object: `jobs: { step a { … } }`."""
+    return len(ahead) > 1 and ahead[0].type == "LBRACE" and ahead[1].type in _OPENERS
 
 
 def _words(last: Token, token: Token, ahead: Sequence[Token]) -> Iterator[Habit]:
@@ -122,6 +130,11 @@ def _heads(before: Token | None, last: Token, token: Token, ahead: Sequence[Toke
     kind = token.type
     if last.type == "PARALLEL":
         yield from _parallel(last, token, ahead)
+    if kind == "EQUAL" and last.type == "NAME" and before is not None and before.type == "LPAR" and ahead:
+        help_ = (f"without a name: `({ahead[0]})`",)
+        fix = replace(span(last).to(span(token)), "")
+        said = faults.unexpected("`)`", "`=`", span(last).to(span(token)), help_, fix)
+        yield Habit((), back=1, diagnostic=said)
     if kind == "LPAR" and before is not None and before.type == "STEP":
         help_ = (f"write `step {last} parallel(2)`",)
         said = faults.unexpected("`{` or `parallel`", "`(`", span(token), help_)

@@ -443,6 +443,8 @@ class _Run(Feed):
             hint = f"numbers have no plus sign: write `{text}`"
             self._report(faults.bad_number(f"+{text}", span(token).to(span(following)), text, hint), token)
             return
+        if str(token) == "@" and following is not None and following.start_pos == token.end_pos:
+            self._next()
         is_block = token.value == "/" and following is not None and following.type == "STAR"
         is_comment = is_block or token.startswith("//") or (token.startswith("--") and is_first(self.source, token))
         help_ = hints.COMMENT if is_comment else hints.character(token)

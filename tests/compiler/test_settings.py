@@ -514,6 +514,22 @@ def test_a_step_without_parallel_has_no_gang() -> None:
     assert (known.framework, known.block, known.main) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("block", "remedy"),
+    [
+        ("resources { cpu = 2 }", "`cpu = 4`, `memory = 16GiB`"),
+        ("retry { limit = 2 }", "`retries = 3`"),
+        ("timeout { x = 2 }", "`timeout = 2h`"),
+        ("cpu { x = 2 }", "`cpu = …`"),
+        ("pytorch { }", "did you mean `torchrun`?"),
+    ],
+)
+def test_what_is_a_block_elsewhere_and_settings_here(block: str, remedy: str) -> None:
+    found = [item for item in step_of(block, head="parallel(2)")[2] if item.code == "F0503"]
+    assert len(found) == 1
+    assert remedy in found[0].help[0]
+
+
 def test_a_gang_of_an_unknown_framework_has_none() -> None:
     known, _, _ = step_of("toruchrun { }", head="parallel(2)")
     assert known.framework is None
