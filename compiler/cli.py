@@ -137,7 +137,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.explain_settings is not None:
         return _explain_settings(options)
     from .driver import check_source
-    from .inputs import Refused, read_source
+    from .inputs import Refused, read
     from .report import Report
 
     # A patch stands alone on standard output.
@@ -148,7 +148,7 @@ def _check(options: argparse.Namespace) -> int:
             if options.fix:
                 report.add(*_fix(path, options))
             else:
-                source = read_source(path)
+                source = read(path)
                 report.add(source, check_source(source, Path(path).parent).diagnostics)
         except Refused as refused:
             _complain(refused.message, *refused.remedies)
@@ -160,6 +160,10 @@ def _check(options: argparse.Namespace) -> int:
 def _fix(path: str, options: argparse.Namespace) -> tuple[Source, tuple[Diagnostic, ...]]:
     from .driver import check_source
     from .fixes import fix_file, told
+    from .inputs import Refused
+
+    if path == "-":
+        raise Refused("standard input cannot be put right where it lies", "save it as a file, and name that")
 
     fixed = fix_file(path, lambda source: check_source(source, Path(path).parent).diagnostics, dry=options.diff)
     if options.diff:
@@ -183,11 +187,11 @@ def _explain(options: argparse.Namespace) -> int:
 def _explain_settings(options: argparse.Namespace) -> int:
     from .driver import check_source
     from .explain_settings import explained
-    from .inputs import Refused, read_source
+    from .inputs import Refused, read
 
     if len(options.files) > 1:
         raise Refused("--explain-settings takes one flow file")
-    source = read_source(options.files[0])
+    source = read(options.files[0])
     checked = check_source(source, Path(options.files[0]).parent)
     _show(checked.diagnostics, source, options)
     if checked.model is None:
@@ -238,13 +242,13 @@ def _write(text: str) -> None:
 def _graph(options: argparse.Namespace) -> int:
     from .draw import Unavailable, draw, format_of, render
     from .driver import check_source
-    from .inputs import Refused, read_source
+    from .inputs import Refused, read
 
     output: Path | None = options.output
     picture = options.picture or ("mermaid" if output is None else format_of(output.name))
     if picture is None:
         raise Refused(f"the name {output} does not say which format is meant", "add --format mermaid, dot, svg or json")
-    source = read_source(options.file)
+    source = read(options.file)
     checked = check_source(source, Path(options.file).parent)
     _show(checked.diagnostics, source, options)
     if checked.model is None:
@@ -420,7 +424,7 @@ def _parser() -> argparse.ArgumentParser:
     on_stderr = "how to print, on standard error, what is wrong with the file"
 
     check = command("check", "find the mistakes in flow files", _CHECK)
-    check.add_argument("files", nargs="+", metavar="FILE", help="a flow file")
+    check.add_argument("files", nargs="+", metavar="FILE", help="a flow file, or - for standard input")
     format_of(check, "how to print what was found")
     check.add_argument(
         "--fix",
@@ -443,7 +447,7 @@ def _parser() -> argparse.ArgumentParser:
     format_of(fmt, on_stderr)
 
     graph = command("graph", "draw the graph of a flow", _GRAPH)
-    graph.add_argument("file", metavar="FILE", help="a flow file")
+    graph.add_argument("file", metavar="FILE", help="a flow file, or - for standard input")
     graph.set_defaults(format="text")  # of the messages; here the word means the picture's
     graph.add_argument(
         "--format",

@@ -103,9 +103,9 @@ def find(code: str) -> Page | None:
 
 
 def asked(word: str) -> Page:
-    """The page that somebody at the prompt means: `F0312`, `f0312`, `0312` or `error[F0312]`."""
-    if found := re.fullmatch(r"(?:\w*\[)?[fF]?([0-9]{4})\]?:?", word):
-        code = f"F{found[1]}"
+    """The page that somebody at the prompt means: `F0312`, `f0312`, `312` or `error[F0312]`."""
+    if found := re.fullmatch(r"(?:\w*\[)?[fF]?([0-9]{3,4})\]?:?", word):
+        code = f"F{found[1]:0>4}"
         if (page := find(code)) is not None:
             return page
         near = closest(code, codes())

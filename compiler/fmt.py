@@ -14,7 +14,7 @@ from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.format import format_source
 from flowc.dsl.spans import Source
 
-from .inputs import read_source, read_stdin
+from .inputs import read
 from .rewrite import rewrite as replace_file
 
 
@@ -32,7 +32,7 @@ class Formatted:
 
 
 def format_file(path: str) -> Formatted:
-    source = read_stdin() if path == "-" else read_source(path)
+    source = read(path)
     return Formatted(source, *format_source(source))
 
 

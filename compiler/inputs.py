@@ -21,6 +21,9 @@ from flowc.runtime.store.urls import KINDS, StoreError, locate, shown
 # A flow of ten thousand steps has a tenth of this. What is larger is data that was named by mistake.
 _LARGEST = 16 * 1024 * 1024
 
+# Of the flow files in a folder that is named itself.
+_SHOWN = 3
+
 _OTHER_ENCODINGS = {
     "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -56,6 +59,11 @@ def read_source(path: str) -> Source:
     return Source(path, _decode(path, data))
 
 
+def read(path: str) -> Source:
+    """A flow file, or standard input for `-`."""
+    return read_stdin() if path == "-" else read_source(path)
+
+
 def read_stdin() -> Source:
     """A flow file from standard input."""
     name = "<stdin>"
@@ -74,11 +82,19 @@ def _folder(path: str, place: Path) -> Refused:
         flows = sorted(file.name for file in place.glob("*.flow"))
     except OSError:
         flows = []
-    inside = f"name the file in it: {Path(path, flows[0])}" if flows else "name a flow file"
+    shown = [str(Path(path, name)) for name in flows[:_SHOWN]]
+    if len(flows) == 1:
+        inside = f"name the file in it: {shown[0]}"
+    elif flows:
+        inside = f"name a file in it: {', '.join(shown)}{', …' if len(flows) > _SHOWN else ''}"
+    else:
+        inside = "name a flow file; there is none in it"
     return Refused(f"{path} is a folder", inside)
 
 
 def _missing(path: str, place: Path) -> Refused:
+    if place.is_symlink():
+        return Refused(f"{path} is a link to nothing: there is no file {place.readlink()}", "is the link out of date?")
     try:
         known = {file.stem: file for file in place.parent.glob("*.flow")}
     except OSError:

@@ -48,7 +48,7 @@ class Place:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
         return file
 
-    def flowc(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
+    def flowc(self, *arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> Done:
         done = subprocess.run(
             under_file_modes([str(FLOWC), *arguments]),
             cwd=self.path,
@@ -56,7 +56,7 @@ class Place:
             capture_output=True,
             timeout=60,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=stdin.encode(),
         )
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         assert "Traceback" not in out + err, err
@@ -195,7 +195,38 @@ def test_the_other_files_are_checked_all_the_same(place: Place) -> None:
 def test_a_folder_instead_of_a_file(place: Place) -> None:
     said = place.refused("check", ".")
     assert "is a folder" in said
-    assert "bad.flow" in said
+    assert "name a file in it: bad.flow, good.flow\n" in said
+    for name in ("c", "d"):
+        place.write(f"{name}.flow", GOOD)
+    assert "name a file in it: bad.flow, c.flow, d.flow, …\n" in place.refused("check", ".")
+    place.write("alone/one.flow", GOOD)
+    assert "name the file in it: alone/one.flow\n" in place.refused("check", "alone")
+    (place.path / "empty").mkdir()
+    assert "there is none in it\n" in place.refused("check", "empty")
+
+
+def test_a_link_to_nothing(place: Place) -> None:
+    (place.path / "old.flow").symlink_to("gone.flow")
+    said = place.refused("check", "old.flow")
+    assert "old.flow is a link to nothing: there is no file gone.flow" in said
+    assert "did you mean" not in said
+
+
+def test_standard_input(place: Place) -> None:
+    assert place.flowc("check", "-", stdin=GOOD) == Done(0, "", "")
+    bad = place.flowc("check", "-", stdin=BAD)
+    assert (bad.code, bad.out) == (1, place.flowc("check", "bad.flow").out.replace("bad.flow", "<stdin>"))
+    assert place.flowc("graph", "-", stdin=GOOD) == place.flowc("graph", "good.flow")
+    assert place.flowc("check", "-", "--explain-settings", "nope", stdin=BAD).code == 1
+    # The flow's folder is the one where one is.
+    calls = 'flow f { step a { call "steps.py:go" } }'
+    assert "F0521" in place.flowc("check", "-", stdin=calls).out
+    place.write("steps.py", "def go():\n    pass\n")
+    assert place.flowc("check", "-", stdin=calls).code == 0
+
+
+def test_standard_input_cannot_be_put_right(place: Place) -> None:
+    assert "save it as a file" in place.refused("check", "--fix", "-")
 
 
 def test_an_unreadable_file(place: Place) -> None:

@@ -211,7 +211,7 @@ def test_a_page_on_the_terminal() -> None:
     )
 
 
-@pytest.mark.parametrize("word", ["f0523", "0523", "error[F0523]", "error[F0523]:", "[F0523]"])
+@pytest.mark.parametrize("word", ["f0523", "0523", "523", "f523", "error[F0523]", "error[F0523]:", "[F0523]"])
 def test_a_code_may_be_written_as_it_is_at_hand(word: str) -> None:
     assert explain.asked(word).code == "F0523"
 
