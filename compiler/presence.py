@@ -11,6 +11,7 @@ for nothing. What reads itself, or as a head its own block, is the fault of the 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from . import graph_faults as faults
 from .coverage import ALWAYS, Condition, Question, Term, together, uncovered
 from .model import Branch, FanOut, Loop, Model, Node, Place, Step
 from .values import (
+    INT,
     Either,
     Gather,
     LastTurn,
@@ -36,32 +38,17 @@ from .values import (
     walk,
 )
 
-_INSTEAD = {"string": '""', "int": "0", "float": "0.0", "bool": "false", "json": "{}"}
+_STARS = re.compile(r"(\[\*\])*\Z")
+_INSTEAD = {"string": '""', "float": "0.0", "bool": "false", "json": "{}"}
 _CASES_TOLD, _ARGUMENTS_TOLD = 3, 3
 
 
 def presence(model: Model) -> Iterator[Diagnostic]:
     for node in model.nodes:
-        for value, chain in _read_by(model, node):
+        for value, at in _read_by(model, node):
             reader = _Reader(model, node)
-            reader.need(value, _At(chain))
+            reader.need(value, at)
             yield from reader.say
-
-
-def _read_by(model: Model, node: Node) -> Iterator[tuple[Value, tuple[Place, ...]]]:
-    """The values that a node reads, each with the blocks around the place where that happens."""
-    chain = model.chain(node.name)
-    match node:
-        case Step():
-            yield from ((item.value, chain) for item in node.inputs)
-            if node.gang is not None and not isinstance(node.gang.nodes, int):
-                yield node.gang.nodes, chain
-        case FanOut():
-            yield node.items, chain
-        case Branch():
-            yield from ((arm.condition, chain) for arm in node.arms if arm.condition is not None)
-        case Loop():
-            yield node.until, (*chain, Place(node, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +56,7 @@ class _At:
     """A place to read from. `turn`: the loops whose turn before is meant. `stars`: the fan-outs whose items are read.
 
     `in_text`: inside a string, where only plain references may stand. `reached`: that the run may not have come as far
-    as a fan-out is counted already, so its items may be taken as done.
+    as a fan-out is counted already, so its items may be taken as done. `instead` is a literal for an int.
     """
 
     chain: tuple[Place, ...]
@@ -77,6 +64,23 @@ class _At:
     stars: int = 0
     in_text: bool = False
     reached: bool = False
+    instead: str = "0"
+
+
+def _read_by(model: Model, node: Node) -> Iterator[tuple[Value, _At]]:
+    """The values that a node reads, each with the place where that happens."""
+    at = _At(model.chain(node.name))
+    match node:
+        case Step():
+            yield from ((item.value, at) for item in node.inputs)
+            if node.gang is not None and not isinstance(node.gang.nodes, int):
+                yield node.gang.nodes, replace(at, instead="1")  # no gang has 0 nodes
+        case FanOut():
+            yield node.items, at
+        case Branch():
+            yield from ((arm.condition, at) for arm in node.arms if arm.condition is not None)
+        case Loop():
+            yield node.until, _At((*at.chain, Place(node, 0)))
 
 
 class _Absent(Exception):
@@ -149,10 +153,36 @@ class _Reader:
         return said(step, read, span, _arm_span(missing.place), self.remedy(value, at))
 
     def remedy(self, value: Value, at: _At) -> str:
-        given = f"either({self.written(value)}, {_instead(value)}){'[*]' * at.stars}"
+        given = f"either({self.item_of(value, at)}, {_instead(value, at)}){'[*]' * at.stars}"
         if at.in_text:
             return f"a string takes plain references only: make it an input, `in NAME = {given}`, and use that"
         return f"say what stands in for {'an absent item' if at.stars else 'it then'}: `{given}`{_no_literal(value)}"
+
+    def item_of(self, value: Value, at: _At) -> str:
+        """The text of what is left of a reference; an `either(…)[*]` whose first argument will do has the stars alone.
+
+        An `either` has that where only what is around the loop may be absent.
+        """
+        stars, left, inside = 0, value, at
+        while isinstance(left, (Gather, LastTurn)):
+            inside = replace(self.inside(left.block, inside), reached=True)
+            stars, left = stars + isinstance(left, Gather), left.value
+        if not isinstance(left, Either):
+            return self.written(value)
+        first = left.args[0]
+        if _is_reference(first) and self.is_there(first, inside):
+            step, dot, output = self.written(first).partition(".")
+            name, bracket, own = step.partition("[")
+            return f"{name}{'[*]' * stars}{bracket}{own}{dot}{output}"
+        return _STARS.sub("", self.written(left)) + "[*]" * stars
+
+    def is_there(self, value: Value, at: _At) -> bool:
+        """Without a word about what is wrong inside."""
+        other = _Reader(self.model, self.node)
+        try:
+            return uncovered(other.terms(value, at)) is None and not other.say
+        except _Absent:
+            return False
 
     # --- either -------------------------------------------------------------------------------------------------------
 
@@ -163,7 +193,7 @@ class _Reader:
             return
         case = uncovered(terms)
         if case is not None:
-            self.say.append(self.not_total(value, case))
+            self.say.append(self.not_total(value, case, at))
 
     def either_terms(self, value: Either, at: _At) -> Sequence[Term]:
         if any(isinstance(part, Unresolved) for part in walk(value)):
@@ -215,12 +245,13 @@ class _Reader:
                 return (ALWAYS,) if uncovered(inner) is None else inner
         return together([self.terms(part, at) for part in parts(value)])
 
-    def not_total(self, value: Either, case: Term) -> Diagnostic:
+    def not_total(self, value: Either, case: Term, at: _At) -> Diagnostic:
         told = [self.in_words(condition) for condition in case[:_CASES_TOLD]]
         related = tuple(self.label(condition) for condition in case[-1:] if condition.question.kind == "arm")
         args = [self.written(argument) for argument in value.args]
-        shown = ", ".join([*(args if len(args) <= _ARGUMENTS_TOLD else [args[0], "…"]), _instead(value)])
-        remedy = f"add a last argument that is always there: `either({shown})`{_no_literal(value)}"
+        shown = ", ".join([*(args if len(args) <= _ARGUMENTS_TOLD else [args[0], "…"]), _instead(value, at)])
+        stars = (_STARS.search(self.written(value)) or [""])[0]
+        remedy = f"add a last argument that is always there: `either({shown}){stars}`{_no_literal(value)}"
         return faults.either_not_total(value.span, " and ".join(told) or "other cases hold", related, remedy)
 
     def label(self, condition: Condition) -> Label:
@@ -338,12 +369,20 @@ def _allowed(step: Step) -> Span:
     return next(found, None) or step.span
 
 
-def _instead(value: Value) -> str:
+def _instead(value: Value, at: _At) -> str:
     """A literal of the value's type, as far as there are any."""
-    return "[]" if isinstance(value.type, ListOf) else _INSTEAD.get(str(value.type), "…")
+    if isinstance(value.type, ListOf):
+        return "[]"
+    return at.instead if value.type == INT else _INSTEAD.get(str(value.type), "…")
+
+
+def _is_reference(value: Value) -> bool:
+    while isinstance(value, (Gather, LastTurn)):
+        value = value.value
+    return isinstance(value, OutputRef)
 
 
 def _no_literal(value: Value) -> str:
     """What is meant by the dots."""
-    known = _instead(value) != "…" or isinstance(value.type, UnknownType)
+    known = isinstance(value.type, (ListOf, UnknownType)) or value.type == INT or str(value.type) in _INSTEAD
     return "" if known else f", with a {value.type} of a step that always runs"

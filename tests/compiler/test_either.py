@@ -21,12 +21,13 @@ from flowc.compiler.values import Gather, LastTurn, Previous, Value, parts
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Source
 
+_HEAD = "flow f {\nparam ns: list[int] = [1]\nparam go: bool\n"
 # Warnings about what has no use: none has, in these programs.
 _USELESS = ("F0212", "F0213", "F0262", "F0263", "F0264")
 
 
 def checked(inside: str) -> tuple[Model | None, list[Diagnostic]]:
-    text = f"flow f {{\nparam ns: list[int] = [1]\nparam go: bool\n{inside}\n}}\n"
+    text = f"{_HEAD}{inside}\n}}\n"
     found = check_source(Source("t.flow", text), Path("/nowhere"))
     return found.model, [item for item in found.diagnostics if item.code not in _USELESS]
 
@@ -132,7 +133,7 @@ def nests(draw: st.DrawFn) -> Nest:
 
     nest.text = nodes(0)
     if draw(st.booleans()):
-        nest.text += f"finally {{ {nest.reader()} }}"
+        nest.text += f"finally {{ {step('e')} {nest.reader()} }}"
     return nest
 
 
@@ -176,10 +177,67 @@ def running(model: Model, value: Value, around: tuple[str, ...]) -> Iterator[str
             yield from running(model, part, around)
 
 
-@settings(max_examples=250)
+@settings(max_examples=200)
 @given(programs())
 def test_nothing_is_read_of_a_block_that_still_runs(text: str) -> None:
     model, _ = checked(text)
     if model is not None:
         around = tuple(place.block.name for place in model.chain("r"))
         assert [*running(model, model.step("r").inputs[0].value, around)] == [], text
+
+
+# --- remedies ---------------------------------------------------------------------------------------------------------
+
+_ABSENT = ("F0252", "F0253", "F0254", "F0255", "F0256", "F0257")
+
+
+@settings(max_examples=200)
+@given(programs())
+def test_what_is_offered_for_an_absent_value_is_accepted(text: str) -> None:
+    """Each remedy may show what it was hidden behind; in the end nothing is wrong, and nothing superfluous."""
+    texts = [text]
+    if any(item.code not in _ABSENT for item in checked(text)[1]):
+        return
+    while said := checked(texts[-1])[1]:
+        assert {item.code for item in said} <= {*_ABSENT}, texts
+        texts.append(applied(texts[-1], said[0]))
+        assert len(texts) < 12, texts
+
+
+def applied(text: str, item: Diagnostic) -> str:
+    found = re.search(r"`(either\(.*\)(\[\*\])*)`", item.help[0])
+    assert found is not None, item
+    assert item.span is not None
+    start, end = (place - len(_HEAD) for place in item.span)
+    return text[:start] + found[1] + text[end:]
+
+
+@pytest.mark.parametrize(
+    ("inside", "remedy"),
+    [
+        (f"foreach i in ns {{ if go {{ foreach j in ns {{ {step('b')} }} }} }}", "either(b[*].x, [])[*]"),
+        (
+            f"foreach i in ns {{ if go {{ foreach j in ns {{ {step('b', fails=True)} }} }} }}",
+            "either(either(b.x, 0)[*], [])[*]",
+        ),
+    ],
+)
+def test_the_remedy_for_an_either_in_two_loops(inside: str, remedy: str) -> None:
+    (found,) = checked(inside + step("z", "either(b.x, 0)[*][*]"))[1]
+    assert found.help == (f"say what stands in for an absent item: `{remedy}`",)
+    assert codes(inside + step("z", remedy)) == []
+
+
+def test_the_remedy_in_finally_has_no_argument_too_many() -> None:
+    loop = f"foreach i in ns {{ {step('b')} }}\n"
+    (found,) = checked(f"{loop} finally {{ {step('z', 'either(b.x, 0)[*]')} }}")[1]
+    assert found.help == ("say what stands in for it then: `either(b[*].x, [])`",)
+
+
+@pytest.mark.parametrize(("size", "remedy"), [("a.x", "either(a.x, 1)"), ("either(a.x)", "either(a.x, 1)")])
+def test_a_gang_has_at_least_one_node(size: str, remedy: str) -> None:
+    for inside in (f"if go {{ {step('a')} }}", step("a", fails=True)):
+        (found,) = checked(f'{inside} step z parallel({size}) {{ run ["z"] }}')[1]
+        assert found.help[0].endswith(f"`{remedy}`")
+    (found,) = checked(f'{step("a")} finally {{ step z parallel({size}) {{ run ["z"] }} }}')[1]
+    assert found.help[0].endswith(f"`{remedy}`")
