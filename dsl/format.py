@@ -7,7 +7,7 @@ lists, never another token or a comment, and makes sure of that before it gives 
 The layout: two blanks per level; one item per line; a block without inner blocks stays on one line where it was written
 so and fits; a list stands on one line if it fits, else with one element per line, an option of a command line with its
 value; the `=` of neighbours of one kind are aligned, as are the types of parameters; `in` is padded where the step has
-an `out`; one empty line at most.
+an `out`; one empty line at most. Lines end in a line feed, or all in CRLF where all did.
 """
 
 from __future__ import annotations
@@ -48,7 +48,14 @@ def format_source(source: Source) -> tuple[str | None, tuple[Diagnostic, ...]]:
         text = _Printer().file(items, end)
         if _content(text, _tokens(parser, text)) != _content(source.text, tokens):
             raise AssertionError("the formatter would have changed the program")
-        return text, ()
+        # A carriage return that is left is a script's own, and would not stay apart from those of the lines.
+        is_crlf = _ends_in_crlf(source.text) and "\r" not in text
+        return (text.replace("\n", "\r\n") if is_crlf else text), ()
+
+
+def _ends_in_crlf(text: str) -> bool:
+    """Whether every line does, as in a checkout of Git on Windows."""
+    return 0 < text.count("\n") == text.count("\r\n")
 
 
 def _tokens(parser: Lark, text: str) -> list[Token]:

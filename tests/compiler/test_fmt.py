@@ -13,7 +13,7 @@ import pytest
 from tests.privileges import under_file_modes
 
 TIDY = 'flow f {\n  step s { run ["echo"] }\n}\n'
-UNTIDY = 'flow f {\r\nstep s {run ["echo",]}}'
+UNTIDY = 'flow f {\r\n\nstep s {run ["echo",]}}'
 BROKEN = "flow f { step s {"
 
 FLOWC = "import sys; from flowc.compiler.cli import main; sys.exit(main())"
@@ -68,8 +68,8 @@ def test_diff_shows_what_would_change(folder: Path) -> None:
     before = contents(folder)
     out, err = flowc("fmt", "--diff", "tidy.flow", "untidy.flow", folder=folder)
     assert out == (
-        "--- untidy.flow\n+++ untidy.flow (formatted)\n@@ -1,2 +1,3 @@\n"
-        '-flow f {\r\n-step s {run ["echo",]}}\n\\ No newline at end of file\n'
+        "--- untidy.flow\n+++ untidy.flow (formatted)\n@@ -1,3 +1,3 @@\n"
+        '-flow f {\r\n-\n-step s {run ["echo",]}}\n\\ No newline at end of file\n'
         '+flow f {\n+  step s { run ["echo"] }\n+}\n'
     )
     assert err == ""

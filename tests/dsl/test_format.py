@@ -102,8 +102,19 @@ flow all {
 
 def test_every_construct() -> None:
     assert formatted(WHOLE) == WHOLE
-    assert formatted(WHOLE.replace("\n", "\r\n")) == WHOLE
     assert formatted(WHOLE.replace("  ", "\t")) == WHOLE
+
+
+def test_a_file_of_windows_keeps_its_line_ends() -> None:
+    windows = WHOLE.replace("\n", "\r\n")
+    assert formatted(windows) == windows
+    assert formatted(windows.replace("  ", "\t")) == windows
+    # One line end of the other kind, and they are no rule.
+    assert formatted(windows.replace("\r\n", "\n", 1)) == WHOLE
+    assert formatted(windows + "\n") == WHOLE
+    # Nor where a script holds a carriage return of its own.
+    script = "flow f {\n  step s {\n    run bash '''\n      echo\r\n    '''\n  }\n}\n"
+    assert "{\r\n" not in formatted(script.replace("\n", "\r\n"))
 
 
 def test_everything_on_one_line() -> None:
