@@ -78,7 +78,7 @@ def in_step(lines: str, head: str = "step a") -> str:
         (f"torchrun = 2\n{_BODY}", "F0401", "torchrun", "it stands in a block of its own: `torchrun { … }`"),
         # characters
         ("run [🚀]", "F0107", "🚀", ""),
-        ("run [`x`, p, out.o]", "F0108", "`x`", ""),
+        ("run [`x`, p, out.o]", "F0108", "`x`", 'write `"x"`'),
         (f"/* several\n lines */\n{_BODY}", "F0107", "/", "comments begin with `#`"),
         (f"-- one line\n{_BODY}", "F0107", "--", "comments begin with `#`"),
     ],
