@@ -343,6 +343,19 @@ def path_leaves_folder(path: str, span: Span) -> Diagnostic:
     )
 
 
+def env_of_a_value(variable: str, what: str, name: str, span: Span, declared: Span) -> Diagnostic:
+    """`env in_x` or `env out_x`; `what` is "input" or "output"."""
+    holds = "the value, or its path" if what == "input" else "the path to write to"
+    return _error(
+        "F0532",
+        f"`{variable}` is the variable of the {what} `{name}`",
+        span,
+        "set already",
+        (Label(declared, f"for this {what} the variable has {holds}"),),
+        (f"choose another name for the variable, or for the {what}",),
+    )
+
+
 def cannot_bundle(path: str, reason: str, remedy: str) -> Diagnostic:
     return Diagnostic("F0601", "error", f"the code cannot be bundled: {path}: {reason}", None, help=(remedy,))
 

@@ -45,6 +45,9 @@ def _environment(step: Step) -> Iterator[Diagnostic]:
         for prefix in tables.RESERVED_ENV_PREFIXES:
             if variable.name.startswith(prefix):
                 yield setting_faults.env_reserved(variable.name, prefix, variable.span)
+        for what, prefix, values in (("input", "in_", step.inputs), ("output", "out_", step.outputs)):
+            if (value := next((each for each in values if prefix + each.name == variable.name), None)) is not None:
+                yield body_faults.env_of_a_value(variable.name, what, value.name, variable.span, value.span)
 
 
 def _cache(step: Step) -> Iterator[Diagnostic]:

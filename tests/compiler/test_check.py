@@ -37,6 +37,24 @@ def step(name: str, *lines: str, out: str = "int", reads: tuple[str, ...] = ()) 
     return f'{head} run ["{name}", {arguments} {"," * bool(reads)} out.x] }}\n'
 
 
+# --- steps as a whole -------------------------------------------------------------------------------------------------
+
+
+def test_the_variables_of_inputs_and_outputs_are_set_already() -> None:
+    variables = 'env in_b = "c" env out_x = "d" env in_x = "e" env out_b = "f"'
+    inside = f'step a {{ in b = 1 out x: int {variables} run ["a", b, out.x] }}'
+    assert [(item.code, item.message) for item in said(inside)] == [
+        ("F0532", "`in_b` is the variable of the input `b`"),
+        ("F0532", "`out_x` is the variable of the output `x`"),
+    ]
+
+
+def test_defaults_may_set_such_a_variable_for_steps_without_the_value() -> None:
+    both = 'defaults { env in_b = "c" }\n' + step("z")
+    assert codes(both) == []
+    assert codes(both + 'step a { in b = 1 run ["a", b] }') == ["F0532"]
+
+
 # --- the graph --------------------------------------------------------------------------------------------------------
 
 
