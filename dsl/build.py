@@ -230,5 +230,6 @@ class _Builder(ExprBuilder):
         if tree.data == "call":
             return ast.Call(self.plain(token_of(rest[0]), "the target of `call`"), extent(tree))
         language, raw = rest
-        text = literals.script(str(raw)) if is_token(raw, "RAW") else ""
+        is_whole = is_token(raw, "RAW") or token_of(raw).endswith('"""')
+        text = literals.script(str(raw)) if is_whole else ""
         return ast.Script(word(language), text, between(keyword, raw))

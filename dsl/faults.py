@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from unicodedata import combining, normalize
 
 from . import tables
-from .diagnostics import Diagnostic, Fix, Label, replace
+from .diagnostics import Diagnostic, Edit, Fix, Label, replace
 from .spans import Span
 from .suggest import listed
 
@@ -111,6 +111,24 @@ def single_quotes(text: str, span: Span) -> Diagnostic:
         # A long one need not be read twice.
         help_ = f"write `{quoted}`" if len(inside) <= _LONGEST else help_
     return _quotes("strings stand in double quotes", span, "other quotes", help_, fix)
+
+
+def triple_quotes(text: str, span: Span, *, is_script: bool) -> Diagnostic:
+    """Three double quotes, as Python has them; `is_script`: after `run bash` or `run python`."""
+    inside = text[3:-3]
+    fix = None
+    if not is_script:
+        help_ = "a text of one line stands in double quotes; of several, in a script: run bash '''…'''"
+        if text.endswith('"""') and not set('"\\\n') & set(inside):
+            fix = replace(span, f'"{inside}"', certain=True)
+        return _quotes("three double quotes mean nothing here", span, "other quotes", help_, fix)
+    if len(text) >= 6 and text.endswith('"""') and "'''" not in inside:
+        ends = (Edit(Span(span.start, span.start + 3), "'''"), Edit(Span(span.end - 3, span.end), "'''"))
+        fix = Fix("write ''' before and after the script", ends, certain=True)
+    opening = Span(span.start, span.start + 3)
+    return _quotes(
+        "scripts stand between ''' and '''", opening, "other quotes", "write ''' in the place of \"\"\"", fix
+    )
 
 
 def _quotes(message: str, span: Span, label: str, hint: str, fix: Fix | None) -> Diagnostic:

@@ -70,6 +70,8 @@ def _unreadable(tokens: Iterable[Token]) -> Iterator[Diagnostic]:
             yield faults.string_not_closed(Span(place.start, place.start + len(token.rstrip())))
         elif token.type == "BAD_QUOTE":
             yield faults.bad_quotes(str(token), place)
+        elif token.type == "BAD_RAW" and token.startswith('"""'):
+            yield faults.triple_quotes(str(token), place, is_script=False)
         elif token.type == "BAD_RAW":
             yield faults.script_not_closed(Span(place.start, place.start + 3))
 

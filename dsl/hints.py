@@ -29,6 +29,8 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token, accepts
         yield "scripts stand between ''' and '''"
     elif opener == "RUN" and found.type == "NAME":
         yield 'a command is a list: run ["program", "argument"]'
+    elif "RUN" in (opener, kind) and found.type == "LANGLE":
+        yield "a script stands between ''' and ''': run bash '''…'''"
     elif kind == "CALL":
         yield 'for example: call "file.py:function"'
     elif kind == "NAME" and last in _HOLDERS and found.type in ("COLON", "EQUAL", "LBRACE"):

@@ -93,7 +93,7 @@ class _Run(Feed):
             self._bad_character(token)
             return
         if token.type in _BAD_TEXTS:
-            self._bad_text(token)
+            self._bad_text(token, is_due=self._look.welcome(stack, token.type))
         if token in self._misnamed and self._following(1) == ["DOT"] and self._look.welcome(stack, "NAME", "DOT"):
             # `run.x`, where a step is called `run`
             self._feed(made("NAME", token, str(token)))
@@ -412,18 +412,25 @@ class _Run(Feed):
         # Not the word itself: a line that it begins would lead here again.
         self._skip(self._next())
 
-    def _bad_text(self, token: Token) -> None:
-        """Said at once, whatever becomes of it: it is read as the string or script that it was meant as."""
+    def _bad_text(self, token: Token, *, is_due: bool) -> None:
+        """Said at once, whatever becomes of it: it is read as the string or script that it was meant as.
+
+        Where none of its kind is due that is the mistake, and enough.
+        """
         place = span(token)
+        is_closed = token.startswith('"""') and token.endswith('"""')
         if token.type == "BAD_QUOTE":
             self.diagnostics.append(faults.bad_quotes(str(token), place))
-        elif token.type == "BAD_STRING":
+        elif is_due and token.type == "BAD_STRING":
             end = place.start + len(token.rstrip())
             self.diagnostics.append(faults.string_not_closed(Span(place.start, end)))
-        else:
+        elif is_due and token.startswith('"""'):
+            is_script = self._before_last is not None and self._before_last.type == "RUN"
+            self.diagnostics.append(faults.triple_quotes(str(token), place, is_script=is_script))
+        elif is_due:
             # The opening quotes alone: what was meant to follow the script is inside it now.
             self.diagnostics.append(faults.script_not_closed(Span(place.start, place.start + 3)))
-        if token.type != "BAD_QUOTE" and ("{" in token or "}" in token):
+        if token.type != "BAD_QUOTE" and not is_closed and ("{" in token or "}" in token):
             self._swallowed = self.damaged = True
 
     def _is_signed(self, sign: Token, number: Token) -> bool:

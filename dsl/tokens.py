@@ -80,7 +80,7 @@ def described(token: Token) -> str:
     if token.type == END:
         return "the end of the file"
     if token.type in ("RAW", "BAD_RAW"):
-        return "a script in '''"
+        return f"a script in {token[:3]}"
     if token.type in ("STRING", "BAD_STRING", "BAD_QUOTE"):
         return f"the string {_cut(token)}"
     if token.type == "NUMBER":

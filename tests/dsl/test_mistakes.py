@@ -279,6 +279,12 @@ IN_STEP = [
     ('in x = f"{n + 1}"', "F0108", 'f"{n + 1}"', "leave it out; a value is written `${name}`"),
     ("run [\"a\", f'{n}']", "F0108", "f'{n}'", 'write `"${n}"`'),
     (r'in x = r"\d+"', "F0108", r'r"\d+"', r'write `"\\d+"`'),
+    ('image = """a"""', "F0108", '"""a"""', "a text of one line stands in double quotes"),
+    ('run bash """\n  echo {a}\n  b = "c"\n"""', "F0108", '"""', "write ''' in the place of"),
+    ('run """\n  echo {a}\n"""', "F0101", '"""\n  echo {a}\n"""', "run bash '''…''' or run python"),
+    ('run bash "\n  echo a\n  echo b\n"', "F0101", '"', "scripts stand between ''' and '''"),
+    ("run <<EOF\n echo a\nEOF", "F0101", "<", "run bash '''…'''"),
+    ("run bash <<EOF\n echo a\nEOF", "F0101", "<", "run bash '''…'''"),
     # numbers
     ("in x = +5", "F0110", "+5", "numbers have no plus sign: write `5`"),
     ("in x = [1, +5.5]", "F0110", "+5.5", "numbers have no plus sign: write `5.5`"),
@@ -406,6 +412,8 @@ def test_each_of_many_mistakes_is_reported() -> None:
         ("param p: int[]", "param p: list[int]"),
         ("if a { } elif b { }", "if a { } else if b { }"),
         ("step s { in x = 'say \"hi\"' }", r'step s { in x = "say \"hi\"" }'),
+        ('step s { run bash """echo "a" """ }', "step s { run bash '''echo \"a\" ''' }"),
+        ('step s { in x = """a""" }', 'step s { in x = "a" }'),
         ('step s { in x = f"a{b}" }', 'step s { in x = "a${b}" }'),
         ("step s { in x = +5 }", "step s { in x = 5 }"),
         (r'step s { in x = "\d+" }', r'step s { in x = "\\d+" }'),
@@ -423,7 +431,8 @@ def test_a_fix_makes_it_right(wrong: str, right: str) -> None:
     text = f"flow f {{ {wrong} }}"
     _, diagnostics = parse(Source("a.flow", text))
     edits = [edit for item in diagnostics if item.fix for edit in item.fix.edits]
-    assert len(edits) == len(diagnostics) > 0
+    assert all(item.fix for item in diagnostics)
+    assert edits
     for edit in sorted(edits, key=lambda edit: -edit.span.start):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]
     assert text == f"flow f {{ {right} }}"
