@@ -79,7 +79,8 @@ def _rings(model: Model, region: Region, place: dict[str, int]) -> Iterator[Diag
         if len(component) > 1:
             ring = _shortest_ring(graph, component, min(component, key=place.__getitem__))
             edges = [because[source, node] for node, source in zip(ring, (*ring[1:], ring[0]), strict=True)]
-            yield faults.cycle([faults.called(model.node(name)) for name in ring], [_cause(model, e) for e in edges])
+            names = [faults.called(model.node(name)) for name in ring]
+            yield faults.cycle(names, [_cause(model, edge) for edge in edges], _of_a_turn(model, edges))
 
 
 def _shortest_ring(graph: networkx.DiGraph[str], component: set[str], first: str) -> list[str]:
@@ -100,6 +101,16 @@ def _shortest_ring(graph: networkx.DiGraph[str], component: set[str], first: str
                     following.append(source)
         at = following
     raise AssertionError(f"{first} is in no ring")
+
+
+def _of_a_turn(model: Model, edges: Sequence[Edge]) -> str | None:
+    """The first output that is read from one step to another in a turn of a loop: the turn before may be meant."""
+    for edge in edges:
+        reader, step, output = edge.reader, edge.reference.step, edge.reference.output
+        in_loop = any(isinstance(place.block, Loop) for place in model.chain(edge.target))
+        if in_loop and output is not None and (reader, step) == (edge.target, edge.source):
+            return f"{step}.{output}"
+    return None
 
 
 def _cause(model: Model, edge: Edge) -> Label:

@@ -32,8 +32,12 @@ def called(node: Node) -> str:
 # --- the graph --------------------------------------------------------------------------------------------------------
 
 
-def cycle(ring: Sequence[str], causes: Sequence[Label]) -> Diagnostic:
-    """`ring[i]`, in words, waits for `ring[i + 1]` for the reason `causes[i]`, and the last one for the first."""
+def cycle(ring: Sequence[str], causes: Sequence[Label], read: str | None) -> Diagnostic:
+    """`ring[i]`, in words, waits for `ring[i + 1]` for the reason `causes[i]`, and the last one for the first.
+
+    `read`: an output that is read in the ring and could be that of the turn before.
+    """
+    turn = (f"what the turn before has made is `previous({read}, …)`, with the first turn's value behind the comma",)
     shown = [*ring, ring[0]]
     if len(shown) > _LONGEST_RING:
         shown = [*shown[: _LONGEST_RING - 2], "…", shown[-1]]
@@ -43,7 +47,7 @@ def cycle(ring: Sequence[str], causes: Sequence[Label]) -> Diagnostic:
         causes[0].span,
         causes[0].text,
         tuple(causes[1:_LONGEST_RING]),
-        ("take one of these references out of the ring",),
+        ("take one of these references out of the ring", *(turn if read else ())),
     )
 
 

@@ -68,6 +68,17 @@ def test_a_ring_is_told_with_its_references() -> None:
     ]
 
 
+def test_in_a_loop_the_turn_before_may_be_meant() -> None:
+    ring = step("a", reads=("b.x",)) + step("b", reads=("a.x",))
+    plain = "take one of these references out of the ring"
+    assert only(ring).help == (plain,)
+    assert only(f"repeat max 3 {{ {ring} }} until b.x > 1").help == (
+        plain,
+        "what the turn before has made is `previous(b.x, …)`, with the first turn's value behind the comma",
+    )
+    assert only(f"repeat max 3 {{ {step('a', 'after b')} {step('b', 'after a')} }} until b.x > 1").help == (plain,)
+
+
 def test_a_ring_through_blocks_names_them_as_they_are_written() -> None:
     inside = (
         "param go: bool\n"
