@@ -45,20 +45,21 @@ def unknown_output(step: str, name: str, span: Span, declared: Span, known: Sequ
     )
 
 
-def name_taken(name: str, span: Span, kind: str, what: str, first: Span) -> Diagnostic:
-    """A `kind` declared where a `what` has the name already."""
-    loops = kind == what == "loop variable"
+def name_taken(name: str, span: Span, kind: str, what: str, first: Span, *, arms: bool = False) -> Diagnostic:
+    """A `kind` declared where a `what` has the name already; `arms`: two steps in two arms of one `if`."""
+    if kind == what == "loop variable":
+        help_ = "give each loop a variable of its own"
+    elif arms:
+        help_ = "give each arm's step a name of its own, `a` and `b`; behind the `if` read `either(a.output, b.output)`"
+    else:
+        help_ = "parameters, steps, secrets and loop variables share one set of names"
     return _error(
         "F0204",
         f"the name `{name}` is taken",
         span,
         "declared again",
         (Label(first, f"the {what} of this name"),),
-        (
-            "give each loop a variable of its own"
-            if loops
-            else "parameters, steps, secrets and loop variables share one set of names",
-        ),
+        (help_,),
     )
 
 

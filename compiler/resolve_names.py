@@ -180,11 +180,11 @@ class _Declarer:
             self.nodes(final.steps, found.finals)
         return found
 
-    def is_free(self, name: ast.Name, what: str) -> bool:
+    def is_free(self, name: ast.Name, what: str, *, arms: bool = False) -> bool:
         first = self.first[name.text]
         if first[1] == name.span:
             return True
-        self.say.append(faults.name_taken(name.text, name.span, what, *first))
+        self.say.append(faults.name_taken(name.text, name.span, what, *first, arms=arms))
         return False
 
     def nodes(self, nodes: Sequence[ast.Node], scope: Scope) -> None:
@@ -197,8 +197,9 @@ class _Declarer:
     def step(self, step: ast.Step, scope: Scope) -> None:
         declared = Declared(step, scope, _outputs(step, self.say))
         self.found.declared[step.name.span] = declared
-        self.is_free(step.name, "step")
-        if self.found.steps.setdefault(step.name.text, declared) is not declared:
+        first = self.found.steps.setdefault(step.name.text, declared)
+        self.is_free(step.name, "step", arms=_in_two_arms(first.scope, scope))
+        if first is not declared:
             self.found.ambiguous.add(step.name.text)
 
     def block(self, node: ast.Foreach | ast.If | ast.Repeat, scope: Scope) -> None:
@@ -218,6 +219,15 @@ class _Declarer:
             if not nodes:
                 self.say.append(_empty(node, head))
             self.nodes(nodes, inner)
+
+
+def _in_two_arms(one: Scope, other: Scope) -> bool:
+    """Regions in, or of, two arms of one `if`."""
+    pairs = (
+        (first.block, second.block) for first, second in zip(one.way, other.way, strict=False) if first is not second
+    )
+    first, second = next(pairs, (None, None))
+    return first is not None and first is second
 
 
 def regions(node: ast.Foreach | ast.If | ast.Repeat) -> Iterator[tuple[Span, tuple[ast.Node, ...]]]:

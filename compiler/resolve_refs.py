@@ -172,7 +172,11 @@ class References:
             self.say(faults.step_without_output(step, ref.span, tuple(declared.outputs)))
             return unresolved
         output = declared.outputs.get(ref.field.text)
-        if step in self.names.ambiguous and (output is None or len(ref.stars) != self._due(declared, output, at)):
+        if step in self.names.ambiguous and (
+            output is None
+            or len(ref.stars) != self._due(declared, output, at)
+            or any(scope.block and isinstance(scope.block.node, ast.If) for scope in declared.scope.beyond(at.scope))
+        ):
             return unresolved  # it may mean the other one of that name
         if output is None:
             known = tuple(declared.outputs)

@@ -174,6 +174,15 @@ _AROUND = """
 """
 
 
+_TWO_ARMS = """
+  if n > 1 { step z { out k: int run ["x", out.k] } } else {
+    step z { out k: int run ["x", out.k] }
+    step u { in a = z.k run ["x", a] }
+  }
+  step w { in a = z.k in b = either(z.k, 0) run ["x", a, b] }
+"""
+
+
 @pytest.mark.parametrize(
     ("lines", "code", "place"),
     [
@@ -200,6 +209,11 @@ _AROUND = """
         # names
         ('foreach region in regions { step z { in region run ["x", region] } }', "F0204", "region"),
         ('foreach n in regions { step z { in n run ["x", n] } }', "F0204", "n"),
+        (
+            _TWO_ARMS,
+            "F0204",
+            "z",
+        ),
         ('foreach plain in regions { step z { in plain in x = plain run ["x", plain, x] } }', "F0204", "plain"),
         ('step plain { out z: int run ["a", out.z] } step z { in a = plain.z run ["x", a] }', "F0204", "plain"),
         ('step z { in region run ["x", region, "${region}"] env R = region }', "F0220", "region"),

@@ -541,6 +541,25 @@ def test_one_name_for_one_thing(inside: str) -> None:
     assert faults(inside) == [("F0204", "a")]
 
 
+@pytest.mark.parametrize(
+    ("inside", "arms"),
+    [
+        (f"if true {{ {step('a')} }} else {{ {step('a')} }}", True),
+        (
+            f"if true {{ {step('b')} }} else if true {{ {step('a')} }} else {{ foreach i in [1] {{ {step('a')} }} }}",
+            True,
+        ),
+        (f"if true {{ {step('a')} {step('a')} }}", False),
+        (f"if true {{ {step('a')} }} if true {{ {step('a')} }}", False),
+        (f"{step('a')} if true {{ {step('a')} }}", False),
+    ],
+)
+def test_of_two_steps_in_two_arms_one_is_read_by_either(inside: str, arms: bool) -> None:
+    (found,) = resolved(f"flow f {{\n{inside}\n}}\n")[1]
+    assert found.code == "F0204"
+    assert ("`either(a.output, b.output)`" in found.help[0]) == arms
+
+
 def test_nodes_have_different_names_whatever_is_wrong() -> None:
     text = (
         f"flow f {{ foreach a in [1] {{ {step('a')} foreach a in [1] {{ {step('a')} {step('b')} }} }}\n"
