@@ -9,6 +9,7 @@ parser's stack to where that line is welcome.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from .lookahead import Lookahead
 from .places import Open, head, indent, is_first, line_ends_before
 from .spans import Source, Span
 from .suggest import closest
-from .tokens import EARLY, END, described, expected, span
+from .tokens import EARLY, END, described, expected, span, words
 
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
@@ -32,6 +33,9 @@ _VALUES = {"NUMBER", "STRING", "TRUE", "FALSE", "COLON", "EQ", "BAD_CHAR", *_BAD
 _BEFORE_BLOCK = {"IF", "MAX", "UNTIL"}
 _NODES = {"STEP", "FOREACH", "IF", "REPEAT"}
 _OF_STEP = {"IN", "OUT", "RUN", "CALL", "AFTER", "ENV", "ON", "MAIN"}
+# Three quotes alone on their line, but for a brace.
+_SCRIPT_END = re.compile(r"^[^\S\n]*'''(?=[^\S\n]*\}?[^\S\n]*$)", re.MULTILINE)
+_STEP_HEAD = re.compile(r"^[^\S\n]*step \w+.*\{", re.MULTILINE)
 # How far a habit may reach.
 _AHEAD = 12
 # Words that open a line wherever they stand.
@@ -86,6 +90,8 @@ class _Run(Feed):
 
     def _take(self, token: Token) -> None:
         stack = self._state.state_stack
+        if self._after_script(token):
+            return
         if token.type == "NAME" and token in tables.RESERVED:
             self._reserved(token)
             return
@@ -108,6 +114,25 @@ class _Run(Feed):
             self._repair(token)
             return
         self._shifted(token)
+
+    def _after_script(self, token: Token) -> bool:
+        """Whether a script ended before its time, at quotes of its own: read on where it was to end."""
+        last = self._last
+        if last is None or last.type != "RAW" or token.start_pos != last.end_pos or token.type == "RBRACE":
+            return False
+        found = described(token) if token.type not in ("BAD_RAW", "RAW") else "`'''`"
+        help_ = ("the script ends at the ''' before this; within a script write \"\"\"",)
+        self._report(faults.unexpected("the script's last line", found, span(token), help_), token)
+        self.damaged = True
+        end = _SCRIPT_END.search(self.source.text, span(last).end)
+        if end is None or _STEP_HEAD.search(self.source.text, span(last).end, end.start()):
+            self._skip(token)
+            return True
+        rest = self.source.text[end.end() :]
+        self._ahead.clear()
+        # Lexed anew: the quotes that end it have begun another one.
+        self._tokens = words(self.parser.lex(re.sub(r"[^\n]", " ", self.source.text[: end.end()]) + rest))
+        return True
 
     def _premature(self, token: Token) -> bool:
         """Answer what could begin a value to the grammar, and begins something else to the reader."""

@@ -285,6 +285,9 @@ IN_STEP = [
     ('run bash "\n  echo a\n  echo b\n"', "F0101", '"', "scripts stand between ''' and '''"),
     ("run <<EOF\n echo a\nEOF", "F0101", "<", "run bash '''…'''"),
     ("run bash <<EOF\n echo a\nEOF", "F0101", "<", "run bash '''…'''"),
+    ("run python '''\n  def f():\n    '''doc of f'''\n    x = {}\n'''", "F0101", "doc", "within a script write"),
+    ("run python '''\n  print(\"a''''')\n  x = {\n'''", "F0101", ")", "within a script write"),
+    ("run python '''\n  f(r'''a {b}\n  ''')\n'''", "F0101", "a", "within a script write"),
     # numbers
     ("in x = +5", "F0110", "+5", "numbers have no plus sign: write `5`"),
     ("in x = [1, +5.5]", "F0110", "+5.5", "numbers have no plus sign: write `5.5`"),
