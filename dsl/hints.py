@@ -37,6 +37,8 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token, accepts
         yield "steps stand in the flow itself: step NAME { … }"
     elif kind == "NAME" and last in tables.FRAMEWORKS and found.type == "LBRACE":
         yield f"a framework stands in a step of several nodes: step NAME parallel(2) {{ {last} {{ … }} }}"
+    elif kind == "NAME" and last in _PARAMS and found.type in ("COLON", "EQUAL", "LBRACE"):
+        yield "each parameter has a line of its own: `param name: type = value`"
     elif kind == "NAME" and found.type == "LBRACE" and accepts == {"EQUAL"}:
         yield "settings stand each on its line: `name = value`"
     elif opener == "SECRET" and found.type in ("EQUAL", "COLON"):
@@ -114,6 +116,7 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token, accepts
 
 # What holds the steps in other languages.
 _HOLDERS = {"dag", "jobs", "nodes", "stages", "steps", "tasks"}
+_PARAMS = {"params", "parameters", "inputs"}
 _NODES = ("STEP", "FOREACH", "IF", "REPEAT")
 _IN_STEP = {"IN", "OUT", "RUN", "CALL", "AFTER", "MAIN"}
 _COMPARATORS = {"EQ", "NE", "LE", "GE", "LANGLE", "RANGLE"}

@@ -95,7 +95,12 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
         ('flow f {\n  step a { run ["x"] }\n  step b { rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
         ('flow f {\n  step b { image = "i" rum ["y"] }\n}\n', "F0121", "rum", "did you mean `run`?"),
         ('flow f\n  step a { run ["x"] }\n}\n', "F0101", "f", "a block stands in braces: `{ … }`"),
-        ('flow f {\n  params {\n    p: int = 1\n  }\n  step a { run ["x"] }\n}\n', "F0101", "{", ""),
+        (
+            'flow f {\n  params {\n    p: int = 1\n  }\n  step a { run ["x"] }\n}\n',
+            "F0101",
+            "{",
+            "each parameter has a line of its own: `param name: type = value`",
+        ),
         (
             'flow f {\n  param int p = 1\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
             "F0101",
