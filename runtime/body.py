@@ -132,9 +132,11 @@ def prepare(
     return Body(_argv(step, identity, values, workspace, python), env, open_env, python)
 
 
-def publish_outputs(step: plan.Step, store: Store, flow: str, out_dir: Path) -> dict[str, dict[str, Any]]:
-    """Read what the body wrote for every output and store it; gives the outputs document's entries."""
-    return {output.name: _publish(output, store, flow, out_dir) for output in step.outputs}
+def publish_outputs(
+    outputs: tuple[plan.Output, ...], store: Store, flow: str, out_dir: Path
+) -> dict[str, dict[str, Any]]:
+    """Read what the body wrote for these outputs and store it; gives the outputs document's entries."""
+    return {output.name: _publish(output, store, flow, out_dir) for output in outputs}
 
 
 def _publish(output: plan.Output, store: Store, flow: str, out_dir: Path) -> dict[str, Any]:

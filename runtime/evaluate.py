@@ -57,9 +57,11 @@ def evaluate(value: plans.Value, path: Path, plan: plans.Plan, reader: Reader, *
     return _Evaluation(plan, reader, final).value(value, path)
 
 
-def evaluate_control(control: plans.Control, path: Path, plan: plans.Plan, reader: Reader) -> Any:
+def evaluate_control(
+    control: plans.Control, path: Path, plan: plans.Plan, reader: Reader, *, final: bool = False
+) -> Any:
     """What a task writes into its commit: an index list, the number of an arm, whether a loop ends, a gang's size."""
-    evaluation = _Evaluation(plan, reader, final=False)
+    evaluation = _Evaluation(plan, reader, final)
     match control:
         case plans.Items():
             return list(range(len(_present(evaluation.value(control.value, path), list, control.name))))
@@ -77,6 +79,8 @@ def evaluate_control(control: plans.Control, path: Path, plan: plans.Plan, reade
 
 
 def _present(value: Any, kind: type, name: str) -> Any:
+    if value is ABSENT:
+        raise plans.PlanError(f"the control value {name!r} has no value: nothing that it could be read from exists")
     if type(value) is not kind:
         raise plans.PlanError(f"the control value {name!r} should be of type {kind.__name__}, not {value!r}")
     return value
@@ -170,7 +174,11 @@ class _Evaluation:
         assert isinstance(block, plans.FanOut)
         depth = self.plan.depth(block.name)
         items = self.value(block.items, path[:depth])
-        return ABSENT if items is ABSENT else items[path[depth]]
+        if items is ABSENT:
+            return ABSENT
+        if path[depth] >= len(items):
+            raise plans.PlanError(f"{value.block!r} has {len(items)} items, and this is the one at {path[depth]}")
+        return items[path[depth]]
 
     def _output(self, value: plans.FromStep, path: Path) -> Any:
         if not self._reached(value.step, path):
