@@ -14,7 +14,7 @@ A value of the wrong kind is the plan's fault or the store's, not the user's: `P
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
 from . import plan as plans
@@ -35,6 +35,9 @@ ABSENT: Final = _Absent()
 
 class Reader(Protocol):
     """Where values come from. Every answer is final: asked again, it is the same."""
+
+    def expect(self, instances: Iterable[tuple[str, Path]]) -> None:
+        """What is about to be asked for, step by step and decision by decision: a reader may get it all at once."""
 
     def param(self, name: str) -> Any:
         """The Python value of a parameter."""
@@ -206,12 +209,20 @@ class _Evaluation:
         indexes = self._decided(block, around) if self._reached(block.name, around) else None
         if indexes is None:
             return ABSENT
+        self.reader.expect(self._asked_for(value.value, [(*around, index) for index in indexes]))
         found = []
         for index in indexes:
             if (item := self.value(value.value, (*around, index))) is ABSENT:
                 return ABSENT
             found.append(item)
         return found
+
+    def _asked_for(self, value: plans.Value, paths: list[Path]) -> Iterator[tuple[str, Path]]:
+        """The instances that a value asks for in its own right on each of these paths."""
+        for name in _tasks_of(value, self.plan):
+            # Further out there is one for all paths.
+            if paths and (depth := self.plan.depth(name)) == len(paths[0]):
+                yield from ((name, path[:depth]) for path in paths)
 
     def _last_turn(self, name: str, around: Path) -> int | None:
         loop = self.plan.node(name)
@@ -226,6 +237,18 @@ class _Evaluation:
             if ends:
                 return turn
         return loop.limit - 1
+
+
+def _tasks_of(value: plans.Value, plan: plans.Plan) -> dict[str, None]:
+    """The steps that a value reads outside of inner loops, and what decides on the arms around them."""
+    match value:
+        case plans.FromStep():
+            branches = (place.block for place in plan.chain(value.step) if isinstance(place.block, plans.Branch))
+            return dict.fromkeys((*(block.decided.task for block in branches), value.step))
+        case plans.Either():
+            return {name: None for part in value.args for name in _tasks_of(part, plan)}
+        case _:
+            return {}
 
 
 def _text(value: Any) -> str:

@@ -7,12 +7,13 @@ the input's type, and what has no value.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flowc.runtime import evaluate, layout, plan
-from flowc.runtime.artifacts import Artifact, fetch
+from flowc.runtime.artifacts import PARALLEL, Artifact, fetch
 from flowc.runtime.errors import BAD_PLAN, Stop
 from flowc.runtime.reader import StoreReader
 from flowc.runtime.run_record import Run
@@ -55,4 +56,12 @@ def _local(type_: str, value: Any, store: Store, flow: str, folder: Path) -> Any
     inner = items_type(type_)
     if inner is None or not isinstance(value, list):
         raise BadValue(f"expected {type_}, found {value.type if isinstance(value, Artifact) else 'something else'}")
-    return [_local(inner, item, store, flow, folder / str(index)) for index, item in enumerate(value)]
+    places = [folder / str(index) for index in range(len(value))]
+
+    def local(item: Any, place: Path) -> Any:
+        return _local(inner, item, store, flow, place)
+
+    if items_type(inner) is not None or inner == "dir":  # whose files come in parallel already
+        return list(map(local, value, places))
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(local, value, places))

@@ -8,7 +8,8 @@ comes back later finds that it has lost. Refuses with `Stop` a step that has not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from flowc.runtime import layout, plan
@@ -19,6 +20,10 @@ from flowc.runtime.evaluate import Path
 from flowc.runtime.run_record import Run, read_status
 from flowc.runtime.store import Store
 from flowc.runtime.values import from_json, is_blob
+
+# Instances read at once, and the fewest for which it is worth starting threads.
+_PARALLEL = 16
+_WORTH_IT = 4
 
 
 class StoreReader:
@@ -39,6 +44,24 @@ class StoreReader:
         self._params: dict[str, Any] = {}
         self._values: dict[tuple[str, str, str], Any] = {}
         self._status: Mapping[str, str] | None = None
+
+    def expect(self, instances: Iterable[tuple[str, Path]]) -> None:
+        """Bring commits and outputs at once: one by one they would cost the store's latency each."""
+        wanted = {(task, layout.ix_of(path)) for task, path in instances} - self._commits.keys()
+        if len(wanted) < _WORTH_IT:
+            return
+
+        def bring(instance: tuple[str, str]) -> tuple[Commit | None, Outputs | None]:
+            commit = read_commit(self._store, self._run.flow, self._run.run, *instance)
+            if commit is None or commit.status != "done" or not commit.outputs or instance in self._outputs:
+                return commit, None
+            return commit, read_outputs(self._store, self._run.flow, instance[0], commit, instance[1])
+
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            for instance, (commit, outputs) in zip(wanted, pool.map(bring, wanted), strict=True):
+                self._commits[instance] = commit
+                if outputs is not None:
+                    self._outputs[instance] = outputs
 
     def param(self, name: str) -> Any:
         if name not in self._params:

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flowc.runtime import layout
-from flowc.runtime.body import TRAMPOLINE, Body, Part, Workspace, prepare
+from flowc.runtime.body import TRAMPOLINE, Body, Part, Workspace, prepare, secret_variables
 from flowc.runtime.bundle import fetch_bundle
 from flowc.runtime.commit import commit_done, read_attempt_outputs, read_commit
 from flowc.runtime.decide import check_depth, gang_size, own_controls
@@ -153,10 +153,12 @@ class _Supervisor:
         step = self._step_of(plan)
         run = await self._thread(ensure_run, store, plan, identity)
         await self._check_size(plan, run, step)
+        secrets = secret_variables(step, plan, identity)
+        self._sink.hide(secrets.values())
         self._gang = await self._join(step)
         addresses = await self._guard(self._gang.meet())
         values = await self._thread(fetch_inputs, step, plan, run, store, self._workspace.inputs, identity.ix)
-        body = await self._thread(prepare, step, identity, values, addresses, self._workspace)
+        body = await self._thread(prepare, step, identity, values, secrets, addresses, self._workspace)
         node = self._node(step, addresses, body)
         framework = framework_of(step)
         shared = await self._guard(self._gang.start(lambda: framework.share(node)))
@@ -379,7 +381,8 @@ class _Supervisor:
         return self._cause_of(Stop(INTERNAL, f"{type(error).__name__}: {error}"))
 
     def _cause_of(self, stop: Stop) -> Cause:
-        return Cause(self._identity.node, None, stop.code, None, stop.message, (), time.monotonic())
+        message = self._sink.masked(stop.message.encode("utf-8", "backslashreplace")).decode()
+        return Cause(self._identity.node, None, stop.code, None, message, (), time.monotonic())
 
     # --- waiting ---
 
