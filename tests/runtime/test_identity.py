@@ -102,7 +102,7 @@ def test_an_instance_is_named_by_its_indexes() -> None:
 
 @pytest.mark.parametrize("ix", [".", "3.", ".3", "3..0", "03", "3.00", "3 ", " 3", "3/0", "+3", "-3", "٣", "3\n", "x"])
 def test_what_is_more_than_digits_and_dots_is_no_index(ix: str) -> None:
-    with pytest.raises(Stop, match="--ix is .*; it holds numbers with dots between them"):
+    with pytest.raises(Stop, match=r"--ix is .*; it holds numbers with dots between them"):
         identify("train", None, LOCAL, ix)
 
 
