@@ -38,15 +38,25 @@ def second_body(step: str, span: Span, first: Span) -> Diagnostic:
 
 def unknown_block(name: str, span: Span) -> Diagnostic:
     rows = tuple(tables.FRAMEWORKS.values())
-    found = tables.by_alias(name, rows) or closest(name, [row.name for row in rows])
+    setting = _SETTINGS.get(name.lower()) or (f"`{name} = …`" if name in tables.SETTINGS else None)
+    found = None if setting else tables.by_alias(name, rows) or closest(name, [row.name for row in rows])
+    help_ = f"did you mean `{found}`?" if found else f"the frameworks: {listed(tables.FRAMEWORKS)}"
     return _error(
         "F0503",
         f"there is no framework `{name}`",
         span,
         "unknown framework",
-        help=(f"did you mean `{found}`?",) if found else (f"the frameworks: {listed(tables.FRAMEWORKS)}",),
+        help=(f"settings stand in the step, each on its line: {setting}" if setting else help_,),
         fix=found,
     )
+
+
+# What is a block elsewhere, and settings here.
+_SETTINGS = {
+    **dict.fromkeys(("resource", "resources", "limits", "requests"), "`cpu = 4`, `memory = 16GiB`, `gpu = 1`"),
+    **dict.fromkeys(("retry", "retries"), "`retries = 3`"),
+    **dict.fromkeys(("timeout", "timeouts"), "`timeout = 2h`"),
+}
 
 
 def framework_without_gang(row: FrameworkRow, step: str, span: Span, head: Span) -> Diagnostic:
@@ -60,13 +70,15 @@ def framework_without_gang(row: FrameworkRow, step: str, span: Span, head: Span)
     )
 
 
-def second_framework(name: str, span: Span, first: Span) -> Diagnostic:
+def second_framework(name: str, span: Span, first: Span, *, twice: bool) -> Diagnostic:
+    """`twice`: it is the same as the first one."""
     return _error(
         "F0505",
-        f"a step has one framework; `{name}` is another",
+        f"`{name}` is given twice" if twice else f"a step has one framework; `{name}` is another",
         span,
         "a second one",
         (Label(first, "the first one"),),
+        ("put all settings into one block" if twice else "leave one out, or make two steps of it",),
     )
 
 
@@ -76,6 +88,7 @@ def nodes_out_of_range(found: str, span: Span) -> Diagnostic:
         f"`parallel` takes the number of nodes, from 1 to {tables.MOST_NODES:,}; found {found}",
         span,
         "not a number of nodes",
+        help=("write a whole number, as in `parallel(2)`, or the name of a parameter of type int",),
     )
 
 
@@ -114,7 +127,7 @@ def unknown_language(name: str, span: Span) -> Diagnostic:
         f"scripts are in {listed(known, word='or')}, not in `{name}`",
         span,
         "unknown language",
-        help=(f"did you mean `{found}`?",) if found else (),
+        help=(f"did you mean `{found}`?" if found else f'put it into a file: run ["{name}", "script"]',),
         fix=found,
         certain=certain,
     )
@@ -125,11 +138,19 @@ def empty_command(span: Span) -> Diagnostic:
 
 
 def empty_script(span: Span) -> Diagnostic:
-    return _error("F0511", "this script is empty", span, "nothing to run")
+    return _error(
+        "F0511", "this script is empty", span, "nothing to run", help=("write what it does between the quotes",)
+    )
 
 
 def not_a_program(what: str, span: Span) -> Diagnostic:
-    return _error("F0512", f"a command begins with a program, not with {what}", span, "not a program")
+    return _error(
+        "F0512",
+        f"a command begins with a program, not with {what}",
+        span,
+        "not a program",
+        help=('put the program before it: run ["program", …]',),
+    )
 
 
 # --- gangs ------------------------------------------------------------------------------------------------------------
@@ -227,7 +248,13 @@ def file_missing(path: str, span: Span, known: Iterable[str]) -> Diagnostic:
 
 def python_syntax(path: str, line: int | None, reason: str, span: Span) -> Diagnostic:
     place = path if line is None else f"{path}, line {line}"
-    return _error("F0522", f"{place}: {reason}", span, "this Python file cannot be read")
+    return _error(
+        "F0522",
+        f"{place}: {reason}",
+        span,
+        "this Python file cannot be read",
+        help=(f"put it right there; `python -m py_compile {path}` says whether Python can read it",),
+    )
 
 
 def function_missing(path: str, name: str, span: Span, known: Sequence[str]) -> Diagnostic:

@@ -1,4 +1,4 @@
-"""The command line: `flowc check | fmt | graph | compile | run | explain`.
+"""The command line: `flowc check | fmt | graph | compile | run | explain | gc | doctor`.
 
 Exit codes: 0 clean, 1 the program or the run failed, 2 usage or I/O, 70 a fault in flowc itself. Documents and what
 `check` finds go to standard output, everything else to standard error. Nothing heavy is imported before a command needs
@@ -29,6 +29,7 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141
 _EXAMPLES = """\
 examples:
   flowc check digits.flow                              find mistakes, all at once
+  flowc graph digits.flow -o digits.svg                draw it
   flowc run digits.flow --param epochs=20              run it on this machine
   flowc compile digits.flow --target argo -o build     documents for Argo Workflows
   flowc compile digits.flow --target sfn -o build      … for AWS Step Functions and Batch
@@ -68,6 +69,7 @@ examples:
   flowc run digits.flow
   flowc run digits.flow -p epochs=20 -p 'rates=[0.1, 0.01]'
 """
+_GC = "example:\n  flowc gc s3://bucket/prefix --flow digits --dry-run"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -339,7 +341,16 @@ def _run(options: argparse.Namespace) -> int:
     return run(plan, planned.bundle, params, settings)
 
 
+def _upkeep(options: argparse.Namespace) -> int:
+    from .upkeep import doctor, gc
+
+    if options.command == "doctor":
+        return doctor(options.store, _write)
+    return gc(options.store, options.flow, dry_run=options.dry_run, write=_write)
+
+
 _COMMANDS = {"check": _check, "fmt": _fmt, "graph": _graph, "compile": _compile, "run": _run, "explain": _explain}
+_COMMANDS |= {"gc": _upkeep, "doctor": _upkeep}
 
 
 # --- talking ----------------------------------------------------------------------------------------------------------
@@ -474,4 +485,11 @@ def _parser() -> argparse.ArgumentParser:
 
     explain = command("explain", "tell what the code of a message means", _EXPLAIN)
     explain.add_argument("codes", nargs="*", metavar="CODE", help="such as F0312; without one, all are listed")
+
+    gc = command("gc", "remove from a store the blobs that nothing refers to and that are older than a week", _GC)
+    gc.add_argument("store", metavar="STORE", help="the store's URL or folder")
+    gc.add_argument("--flow", metavar="NAME", help="in this flow only")
+    gc.add_argument("--dry-run", action="store_true", help="remove nothing, say how much it would be")
+    doctor = command("doctor", "try out whether flows can rely on a store", "")
+    doctor.add_argument("--store", metavar="URL", default=".flowc/store", help="the store (default: .flowc/store)")
     return parser

@@ -41,11 +41,18 @@ _OPAQUE = {str(JSON): JSON, str(PICKLE): PICKLE}
 # --- types ------------------------------------------------------------------------------------------------------------
 
 
+def _meant(written: ast.Type) -> str:
+    name = written.name.text
+    name = name if name in tables.TYPES else tables.by_alias(name, tuple(tables.TYPES.values())) or "string"
+    return name if name != "list" else f"list[{_meant(written.item) if written.item else 'string'}]"
+
+
 def type_of(written: ast.Type, say: list[Diagnostic]) -> Type:
     name = written.name.text
     row = tables.TYPES.get(name)
     if row is None:
-        say.append(faults.unknown_type(name, written.name.span))
+        of = None if written.item is None else _meant(written.item)
+        say.append(faults.unknown_type(name, of, written.span))
         return UNKNOWN
     if name != "list":
         if written.item is not None:

@@ -1,8 +1,8 @@
 """driver: the stages of the compiler in their order.
 
 `check_source` gives the diagnostics of a text, `plan_source` its plan and code bundle as well, `run_source` the same
-for a run on this machine, `compile_source` the documents of a target. Nothing here raises for a mistake in the program, prints, or writes a file; files that a program
-names are read from `base_dir`, the folder of the flow file.
+for a run on this machine, `compile_source` the documents of a target. Nothing here raises for a mistake in the program,
+prints, or writes a file; files that a program names are read from `base_dir`, the folder of the flow file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from flowc.dsl.diagnostics import Diagnostic, has_errors, in_order
-from flowc.dsl.parse import parse
+from flowc.dsl.parse import parse, without_collector
 from flowc.dsl.spans import Source
 from flowc.dsl.version import VERSION
 from flowc.runtime import plan as plans
@@ -75,11 +75,12 @@ def check_source(source: Source, base_dir: Path) -> Checked:
     file, diagnostics = parse(source)
     if file is None or file.damaged:
         return Checked(None, diagnostics)
-    model, found = resolve(file)
-    diagnostics += found + check(model, base_dir)
-    if has_errors(diagnostics):
-        return Checked(None, in_order(diagnostics))
-    return Checked(model, in_order(diagnostics + lint(model)))
+    with without_collector():
+        model, found = resolve(file)
+        diagnostics += found + check(model, base_dir)
+        if has_errors(diagnostics):
+            return Checked(None, in_order(diagnostics))
+        return Checked(model, in_order(diagnostics + lint(model, base_dir)))
 
 
 def plan_source(source: Source, base_dir: Path, store: str | None = None, leave_out: Iterable[Path] = ()) -> Planned:

@@ -148,11 +148,17 @@ def no_such_param(
 
 
 def unused_param(name: str, span: Span) -> Diagnostic:
-    return _warning("F0212", f"the parameter `{name}` is never read", span, "no step has it as an input")
+    return _warning(
+        "F0212",
+        f"the parameter `{name}` is never read",
+        span,
+        "no step has it as an input",
+        help=(f"add `in {name}` to a step that needs it, or take the parameter out",),
+    )
 
 
-def unused_input(name: str, step: str, span: Span) -> Diagnostic:
-    return _warning("F0213", f"`{step}` does not use its input `{name}`", span, "not used by the body")
+def unused_input(name: str, step: str, span: Span, remedy: str) -> Diagnostic:
+    return _warning("F0213", f"`{step}` does not use its input `{name}`", span, "not used by the body", help=(remedy,))
 
 
 def unknown_in_script(name: str, span: Span, step: str, known: Sequence[str]) -> Diagnostic:
@@ -192,23 +198,35 @@ def only_in_bodies(text: str, span: Span) -> Diagnostic:
     )
 
 
+_PLAIN = "write the name alone; outputs are those of a step: `step.output`"
+
+
 def no_fields(text: str, what: str, span: Span, *, json: bool = False) -> Diagnostic:
     reason = "the language does not look into json values" if json else f"{what} has no parts"
-    help_ = ("pass the whole value on, and let a body take the part from it",) if json else ()
+    help_ = ("pass the whole value on, and let a body take the part from it" if json else _PLAIN,)
     return _error("F0218", f"`{text}` means nothing: {reason}", span, "no such part", help=help_)
 
 
 def no_steps(flow: str, span: Span) -> Diagnostic:
-    return _error("F0219", f"the flow `{flow}` has no steps", span, "nothing to run")
+    return _error(
+        "F0219",
+        f"the flow `{flow}` has no steps",
+        span,
+        "nothing to run",
+        help=('add one: step hello { run ["echo", "hello"] }',),
+    )
 
 
 # --- types ------------------------------------------------------------------------------------------------------------
 
 
-def unknown_type(name: str, span: Span) -> Diagnostic:
+def unknown_type(name: str, item: str | None, span: Span) -> Diagnostic:
+    """`item`: what the type in brackets behind it can have meant, if there is one; the span has it too."""
     known = tuple(tables.TYPES)
     alias = tables.by_alias(name, tuple(tables.TYPES.values()))
     found = alias or closest(name, known)
+    if found == "list":
+        found = f"list[{item or 'string'}]"
     return _error(
         "F0301",
         f"there is no type `{name}`",
@@ -217,7 +235,7 @@ def unknown_type(name: str, span: Span) -> Diagnostic:
         help=(f"did you mean `{found}`?",) if found else (f"the types: {', '.join(f'`{type_}`' for type_ in known)}",),
         fix=found,
         # `str` is a string; whether somebody's `path` is a file or a text only they know.
-        certain=alias is not None and tables.TYPES[alias].scalar,
+        certain=item is None and alias is not None and tables.TYPES[alias].scalar,
     )
 
 

@@ -12,11 +12,11 @@ import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flowc.dsl.spans import Source
 from flowc.dsl.suggest import closest, listed
 from flowc.runtime.plan import Json, Plan
+from flowc.runtime.store.urls import KINDS, StoreError, locate, shown
 
 # A flow of ten thousand steps has a tenth of this. What is larger is data that was named by mistake.
 _LARGEST = 16 * 1024 * 1024
@@ -163,14 +163,7 @@ def check_store(url: str | None) -> str | None:
     if url is None:
         return None
     try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise Refused(f"--store {url!r} is no URL: {error}", "write it as s3://bucket/prefix") from None
-    kinds = "a store is s3://bucket/prefix, file:///folder or a folder"
-    if not url or parts.scheme not in ("", "file", "s3"):
-        raise Refused(f"--store {url!r} is of an unknown kind", kinds)
-    if parts.scheme == "s3" and not parts.netloc:
-        raise Refused(f"--store {url!r} names no bucket", kinds)
-    if parts.scheme == "file" and parts.netloc not in ("", "localhost"):
-        raise Refused(f"--store {url!r} is not on this machine: {parts.netloc!r} stands where a host stands", kinds)
+        locate(url)
+    except StoreError as error:
+        raise Refused(f"--store {shown(url)!r}: {error}", KINDS) from None
     return url

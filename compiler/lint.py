@@ -1,20 +1,23 @@
 """lint: what is allowed and yet hardly meant.
 
-Takes a `Model` without errors; gives warnings: parameters, inputs, secrets and loop variables that nobody reads,
-outputs that no body writes, arms that are never taken, loops that do not loop. Where a program may look at its inputs
-or write its outputs in a way that cannot be seen from here, nothing is said; an output that nobody reads is a result.
+Takes a `Model` without errors and the folder of its file; gives warnings: parameters, inputs, secrets and loop
+variables that nobody reads, outputs that no body writes, arms that are never taken, loops that do not loop. Where a
+program may look at its inputs or write its outputs in a way that cannot be seen from here, nothing is said; an output
+that nobody reads is a result.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 
 from . import faults
 from . import lint_faults as blocks
+from .lint_commands import as_variables, commands
 from .model import Argv, Branch, Call, FanOut, Loop, Model, Node, Script, Step
 from .values import (
     Compare,
@@ -39,11 +42,16 @@ _VARIABLE = re.compile(r"(?<!\\)\$(?:\{[!#]?)?((?:in|out)_[A-Za-z0-9_]+)")
 _LOOKS_ITSELF = re.compile(r"python|\.py\b|\.sh\b|^-m$")
 
 
-def lint(model: Model) -> tuple[Diagnostic, ...]:
+def lint(model: Model, base_dir: Path) -> tuple[Diagnostic, ...]:
     return (
         *_unused_names(model),
-        *(diagnostic for step in model.steps for diagnostic in (*_unseen(step), *_script(model, step))),
+        *(
+            diagnostic
+            for step in model.steps
+            for diagnostic in (*_unseen(step), *_script(model, step), *commands(step, base_dir))
+        ),
         *(diagnostic for node in model.nodes for diagnostic in _block(model, node)),
+        *_finally(model),
     )
 
 
@@ -102,21 +110,25 @@ def _unseen(step: Step) -> Iterator[Diagnostic]:
     operands = tuple(_operands(step))
     read = {item.name for item in operands if isinstance(item, InputRef)}
     written = {item.name for item in operands if isinstance(item, OutputPath)}
+    for known, more in zip((read, written), as_variables(step), strict=True):
+        known |= more
     match step.body:
         case Argv():
             texts = [item.value for item in operands if isinstance(item, Constant)]
             if step.gang or any(isinstance(text, str) and _LOOKS_ITSELF.search(text) for text in texts):
                 return
+            use = "write `{name}` in the command, or `after` if the step only has to wait"
             remedy = "give the program its path: `out.{name}`"
         case Script(language="bash", text=text) if not _LOOKS_ITSELF.search(text):
             read |= {item.name for item in step.inputs if f"in_{item.name}" in text}
             written |= {item.name for item in step.outputs if f"out_{item.name}" in text}
+            use = 'the script has it as "$in_{name}"'
             remedy = 'the path to write it to is "$out_{name}"'
         case Script() | Call() | None:
             return
     for item in step.inputs:
         if item.name not in read:
-            yield faults.unused_input(item.name, step.name, item.span)
+            yield faults.unused_input(item.name, step.name, item.span, use.format(name=item.name))
     for output in step.outputs:
         if output.name not in written:
             yield blocks.never_written(output.name, step.name, output.span, remedy.format(name=output.name))
@@ -177,6 +189,13 @@ def _until(model: Model, loop: Loop) -> Iterator[Diagnostic]:
     read = (part.step for part in walk(loop.until) if isinstance(part, OutputRef))
     if not any(place.block is loop for step in read for place in model.chain(step)):
         yield blocks.same_in_every_turn(loop.until.span, ends=known is True)
+
+
+def _finally(model: Model) -> Iterator[Diagnostic]:
+    for name in (step.name for step in model.steps if step.name in model.final_names):
+        for other, span in model.step(name).after:
+            if other not in model.final_names:
+                yield blocks.after_in_finally(other, span)
 
 
 def _known(value: Value) -> bool | None:

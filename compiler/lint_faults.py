@@ -1,8 +1,8 @@
-"""F026x: what is allowed and yet hardly meant; all of them warnings. See `faults`."""
+"""F026x, F027x: what is allowed and yet hardly meant; all of them warnings. See `faults`."""
 
 from __future__ import annotations
 
-from flowc.dsl.diagnostics import Diagnostic, Label
+from flowc.dsl.diagnostics import Diagnostic, Label, replace
 from flowc.dsl.spans import Span
 
 
@@ -79,6 +79,51 @@ def never_written(name: str, step: str, span: Span, remedy: str) -> Diagnostic:
     )
 
 
+def after_in_finally(name: str, span: Span) -> Diagnostic:
+    return _warning(
+        "F0267",
+        f"`after {name}` changes nothing in `finally`",
+        span,
+        "over already",
+        help=("`finally` begins when all steps of the flow are over; take the name out",),
+    )
+
+
+def one_word(text: str, span: Span, words: str | None) -> Diagnostic:
+    """`words` is the same as elements of the list, where it holds nothing for a shell."""
+    return _warning(
+        "F0268",
+        f"the program's name is `{text}`, with blanks in it",
+        span,
+        "one word of the command",
+        help=(f"a command is a list of words: run [{words}]" if words else "what a shell reads stands in `run bash`",),
+        fix=words,
+    )
+
+
+def started_by_hand(program: str, block: str, span: Span) -> Diagnostic:
+    return _warning(
+        "F0269",
+        f"every node of the gang starts `{program}`, which knows nothing of the others",
+        span,
+        "a launcher",
+        help=(f"add `{block} {{}}` to the step and begin the command with your own program: flowc starts it",),
+    )
+
+
+def not_a_shell(variable: str, meant: str, span: Span, *, alone: bool) -> Diagnostic:
+    """`alone`: it is all of the argument."""
+    written = f"`{meant}`, without quotes" if alone else f"`${{{meant}}}`"
+    return _warning(
+        "F0270",
+        f"no shell reads this command: `{variable}` is passed as it stands",
+        span,
+        "not a variable here",
+        help=(f"write {written}",),
+        fix=meant if alone else None,
+    )
+
+
 def _warning(
     code: str,
     message: str,
@@ -86,5 +131,7 @@ def _warning(
     label: str,
     related: tuple[Label, ...] = (),
     help: tuple[str, ...] = (),  # noqa: A002 - the word of the renderer
+    fix: str | None = None,
 ) -> Diagnostic:
-    return Diagnostic(code, "warning", message, span, label, related, help)
+    replaced = replace(span, fix, certain=True) if fix else None
+    return Diagnostic(code, "warning", message, span, label, related, help, replaced)

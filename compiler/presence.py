@@ -6,7 +6,7 @@ rest of the flow may always be absent.
 
 Each value is looked at from where it is read: `At` is the blocks around that place, and `Gather`, `LastTurn` and
 `Previous` lead into the block they name. Whatever lies between there and the step has to have happened. `after` asks
-for nothing, and a head that reads its own block is the fault of the graph.
+for nothing. What reads itself, or as a head its own block, is the fault of the graph, unless it reads the turn before.
 """
 
 from __future__ import annotations
@@ -130,14 +130,15 @@ class _Reader:
                     return
         except _Absent:
             return
-        if missing:
+        if missing and _step(value) is not None:
             self.say.append(self.absent(missing[0], value, whole, at))
         elif isinstance(value, (Gather, LastTurn)):
             stars = at.stars + isinstance(value, Gather)
             self.need_reference(value.value, whole, replace(self.inside(value.block, at), stars=stars))
 
     def absent(self, missing: _Missing, value: Value, whole: Value, at: _At) -> Diagnostic:
-        step = next(item.step for item in walk(value) if isinstance(item, OutputRef))
+        step = _step(value)
+        assert step is not None
         read, span = self.written(whole), whole.span
         said = faults.items_may_be_skipped if at.stars else faults.may_be_skipped
         if missing.step is not None:
@@ -255,8 +256,9 @@ class _Reader:
     def missing(self, name: str, value: Value, at: _At) -> tuple[_Missing, ...]:
         """What a step, or a block, needs to be there, seen from a place; outermost first."""
         chain = self.model.chain(name)
-        if not isinstance(self.node, Loop) and any(place.block.name == self.node.name for place in chain):
-            return ()
+        turn = _turn(at, chain)
+        if not turn and not isinstance(self.node, Loop) and self.node.name in (name, *(it.block.name for it in chain)):
+            raise _Absent  # it waits for itself; in the turn before it was like any other
         found: list[_Missing] = []
         if self.final and name not in self.model.final_names and not at.reached:
             found.append(_Missing(Condition(Question("run", "", 2), 0)))
@@ -275,13 +277,14 @@ class _Reader:
                 question = Question("arm", branch.name, choices, _turn(at, chain[:index]))
                 found.append(_Missing(Condition(question, chain[index].arm), place=chain[index]))
         node = self.model.node(name)
-        turn = _turn(at, chain)
-        if isinstance(node, Step) and node.settings.allow_failure and (turn or node is not self.node):
+        if isinstance(node, Step) and node.settings.allow_failure:
             found.append(_Missing(Condition(Question("success", name, 2, turn), 0), step=node))
         return tuple(found)
 
     def other_arm(self, value: Value, there: Place, here: Place) -> None:
-        step = next(item.step for item in walk(value) if isinstance(item, OutputRef))
+        step = _step(value)
+        if step is None:
+            return
         self.say.append(
             faults.other_arm(
                 step, self.written(value), value.span, _arm_span(there), faults.called(self.node), _arm_span(here)
@@ -308,6 +311,11 @@ class _Reader:
         if isinstance(left, OutputRef):
             return f"{left.step}{'[*]' * (stars + left.each)}.{left.output}"
         return " ".join(self.model.source.text[slice(*value.span)].split())
+
+
+def _step(value: Value) -> str | None:
+    """The step that is read; None where all steps in the value are unresolved."""
+    return next((item.step for item in walk(value) if isinstance(item, OutputRef)), None)
 
 
 def _turn(at: _At, chain: Sequence[Place]) -> tuple[str, ...]:

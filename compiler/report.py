@@ -2,7 +2,8 @@
 
 Takes sources with their diagnostics, one after the other; writes to one stream. As text each file is shown at once,
 with the number of its mistakes, and in the end the command that explains them; the other formats are one document for
-all files, written in the end, also when nothing was found.
+all files, written in the end, also when nothing was found. Of a file with more than MOST mistakes (a picture that was
+given the wrong name, say) only the first are shown: showing is slower than finding.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from flowc.dsl.spans import Source
 
 FORMATS = ("text", "json", "sarif", "github")
 
+MOST = 1000
+
 # More codes than this in the last line help nobody.
 _MOST_CODES = 8
 
@@ -29,11 +32,14 @@ class Report:
         self._format = format_
         self._color = in_color(colors, stream)
         self._found: list[tuple[Source, tuple[Diagnostic, ...]]] = []
+        self._has_errors = False
 
     def add(self, source: Source, diagnostics: Sequence[Diagnostic]) -> None:
-        self._found.append((source, tuple(diagnostics)))
+        shown = tuple(diagnostics)[:MOST]
+        self._found.append((source, shown))
+        self._has_errors |= any(item.severity == "error" for item in diagnostics)
         if self._format == "text" and diagnostics:
-            self._write(_text(source, diagnostics, color=self._color))
+            self._write(_text(source, shown, _summary(diagnostics), color=self._color))
 
     def end(self) -> None:
         if self._format != "text":
@@ -45,7 +51,7 @@ class Report:
 
     @property
     def has_errors(self) -> bool:
-        return any(item.severity == "error" for _, diagnostics in self._found for item in diagnostics)
+        return self._has_errors
 
     def _write(self, text: str) -> None:
         write(text, self._stream)
@@ -59,12 +65,16 @@ def write(text: str, stream: TextIO) -> None:
     stream.flush()
 
 
-def _text(source: Source, diagnostics: Sequence[Diagnostic], *, color: bool) -> str:
+def _text(source: Source, diagnostics: Sequence[Diagnostic], summary: str, *, color: bool) -> str:
     from .render import text
 
-    summary = ", ".join(filter(None, (_counted(diagnostics, severity) for severity in ("error", "warning"))))
     rendered = text.render(diagnostics, source, color=color)
     return f"{rendered}\n{summary}\n" if summary else rendered
+
+
+def _summary(diagnostics: Sequence[Diagnostic]) -> str:
+    counts = ", ".join(filter(None, (_counted(diagnostics, severity) for severity in ("error", "warning"))))
+    return f"{counts}; the first {MOST} are shown" if len(diagnostics) > MOST else counts
 
 
 def _counted(diagnostics: Sequence[Diagnostic], severity: str) -> str:

@@ -40,11 +40,15 @@ class Block:
         return self.node.name.text if isinstance(self.node, ast.Foreach) else None
 
     @property
-    def head(self) -> Span:
+    def word(self) -> str:
         """The block's first word."""
-        words = {ast.Foreach: "foreach", ast.If: "if", ast.Repeat: "repeat"}
+        return {ast.Foreach: "foreach", ast.If: "if", ast.Repeat: "repeat"}[type(self.node)]
+
+    @property
+    def head(self) -> Span:
+        """The place of the first word."""
         start = (self.node.arms[0] if isinstance(self.node, ast.If) else self.node).span.start
-        return Span(start, start + len(words[type(self.node)]))
+        return Span(start, start + len(self.word))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ takes a star, a `repeat` gives its last turn, an `if` adds nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flowc.dsl import ast
 from flowc.dsl.diagnostics import Diagnostic
@@ -41,13 +41,29 @@ RUN_VALUES = ("status", "failed_step")
 class At:
     """Where an expression stands: its region, and the inputs of the step whose line it is, which it cannot see.
 
-    `single`: in a place that takes no list. `turn_over`: in the first argument of `previous`.
+    `single`: in a place that takes no list. `turn_over`: in the first argument of `previous`. `left`: the regions
+    around the reader that are not around this place: of the loops that run meanwhile, nothing can be read here.
     """
 
     scope: Scope
     inputs: Mapping[str, ast.Input] = field(default_factory=dict)
     single: bool = False
     turn_over: bool = False
+    left: tuple[Scope, ...] = ()
+
+    def inside(self, scope: Scope) -> At:
+        """In a region of other loops: that of an `either(…)[*]`."""
+        return replace(self, scope=scope, left=(*self.left, *self.scope.beyond(scope)))
+
+    def turn_before(self, loop: Scope) -> At:
+        """In the turn before, where all is over that is inside the loop."""
+        left = tuple(scope for scope in self.left if loop not in scope.around)
+        return replace(self, scope=loop, turn_over=True, left=left)
+
+    def running(self, scopes: Sequence[Scope]) -> Block | None:
+        """The first loop among these regions that runs meanwhile."""
+        left = (scope.block for scope in scopes if scope in self.left)
+        return next((block for block in left if block and not isinstance(block.node, ast.If)), None)
 
 
 def fans(scopes: Sequence[Scope]) -> int:
@@ -135,6 +151,8 @@ class References:
     def _unknown(self, ref: ast.Ref, at: At) -> Diagnostic:
         name, names, span = ref.name.text, self.names, ref.name.span
         if (block := names.variables.get(name)) is not None:
+            if any(scope.block is block for scope in at.left):
+                return scope_faults.of_another_loop(f"`{name}`", ref.span, "foreach", block.head)
             return scope_faults.outside_its_loop(name, span, block.head)
         if name in names.secrets:
             return type_faults.secret_outside_env(name, ref.span)
@@ -164,6 +182,10 @@ class References:
             self.say(scope_faults.runs_last(step, ref.span, declared.span))
             return unresolved
         beyond = declared.scope.beyond(at.scope)
+        if (running := at.running(beyond)) is not None:
+            written = f"`{step}{'[*]' * len(ref.stars)}.{output.name}`"
+            self.say(scope_faults.of_another_loop(written, ref.span, running.word, running.head))
+            return unresolved
         if len(ref.stars) != self._due(declared, output, at):
             self.say(_wrong_stars(ref, output, beyond, at))
             return unresolved

@@ -10,7 +10,7 @@ agrees with everything, and is not complained about again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from flowc.dsl import ast
@@ -20,8 +20,8 @@ from flowc.dsl.spans import Source, Span
 from flowc.runtime.plan import Json
 
 from . import constants, faults, scope_faults, type_faults
-from .resolve_names import Block, Names, Scope
-from .resolve_refs import At, References, fans, through
+from .resolve_names import Block, Declared, Names, Scope
+from .resolve_refs import At, References, fans, refs_in, through
 from .values import (
     BOOL,
     FLOAT,
@@ -219,7 +219,7 @@ class Values:
             inner, wanted = found, None
         elif (bare := self._bare(expr, at)) is not None:
             return self._star_missing(expr, at, *bare)
-        inside = replace(at, scope=inner[-1]) if inner else at
+        inside = at.inside(inner[-1]) if inner else at
         args = tuple(self._value(arg, inside, wanted) for arg in expr.args)
         type_ = constants.agreed(args)
         if isinstance(type_, tuple):
@@ -230,18 +230,27 @@ class Values:
         return through(inner, value, expr.span)
 
     def _read_through(self, expr: ast.Either, at: At) -> tuple[Scope, ...] | None:
-        """The regions that `either(…)[*]` is read out of: those around its steps, up to as many loops as stars."""
+        """The regions that `either(…)[*]` is read out of: around its innermost step, up to as many loops as stars.
+
+        A step of a loop further out has one value there, and so has one that is collected by its own stars.
+        """
         found: tuple[ast.Ref, tuple[Scope, ...]] | None = None
-        for ref, declared in (pair for arg in expr.args for pair in self.refs.steps_in(arg)):
-            scopes = _out_of(declared.scope.beyond(at.scope), len(expr.stars))
-            if found is None and scopes:
+        for ref, declared, collected in (one for arg in expr.args for one in self._collected(arg)):
+            beyond = declared.scope.beyond(at.scope)
+            scopes = _out_of(beyond, max(0, min(len(expr.stars), fans(beyond) - collected)))
+            if not scopes:
+                continue
+            if found is None or found[1][-1] in scopes:
                 found = ref, scopes
-            elif found is not None and scopes and scopes[-1] is not found[1][-1]:
+            elif scopes[-1] not in found[1]:
                 two = _run_for(*found), _run_for(ref, scopes)
                 self.say(scope_faults.several_loops(expr.span, *two, self._apart(expr, at.scope)))
                 return None
         due = 0 if found is None else fans(found[1])
         if found is not None and due == len(expr.stars):
+            if (running := at.running(found[1])) is not None:
+                self.say(scope_faults.of_another_loop(self.quoted(found[0]), found[0].span, running.word, running.head))
+                return None
             return found[1]
         if found is None and any(self._value(arg, at, None).type == UNKNOWN for arg in expr.args):
             return None  # whose loop it would be is not known
@@ -252,11 +261,23 @@ class Values:
         self.say(type_faults.star_too_many(text, due, why, fixed, stars[due].to(stars[-1]), expr.span))
         return None
 
+    def _collected(self, expr: ast.Expr, around: int = 0) -> Iterator[tuple[ast.Ref, Declared, int]]:
+        """The outputs that an expression reads, each with the number of loops that it is collected from in there."""
+        if isinstance(expr, ast.Ref):
+            for ref, declared in self.refs.steps_in(expr):
+                output = declared.outputs.get(ref.field.text) if ref.field else None
+                yield ref, declared, around + len(ref.stars) - (output is not None and output.each)
+        around += len(expr.stars) if isinstance(expr, ast.Either) else 0
+        for part in constants.expressions(expr):
+            yield from self._collected(part, around)
+
     def _bare(self, expr: ast.Either, at: At) -> tuple[ast.Ref, tuple[Scope, ...]] | None:
         """`either(a.x, 0)` without any star, where all steps that need one run in the same loops: the first of them.
 
         The star was hardly forgotten inside: the others are single values, too.
         """
+        if any(map(_collects, expr.args)):
+            return None
         found: tuple[ast.Ref, tuple[Scope, ...]] | None = None
         for ref, declared in (pair for arg in expr.args for pair in self.refs.steps_in(arg)):
             beyond = declared.scope.beyond(at.scope)
@@ -264,8 +285,23 @@ class Values:
             if ref.stars or (scopes and found is not None and scopes[-1] is not found[1][-1]):
                 return None
             found = found or ((ref, scopes) if scopes else None)
+        if found is not None and (at.running(found[1]) or self._belongs_here(expr, at, found[1][-1])):
+            return None
         literal = [constants.not_literal(arg) is None and isinstance(arg, ast.List) for arg in expr.args]
         return None if any(literal) or at.single or at.scope.final else found
+
+    def _belongs_here(self, expr: ast.Either, at: At, scope: Scope) -> bool:
+        """Something in it is of a loop around the reader that the region is not in."""
+        here = {it for it in at.scope.beyond(scope) if not (it.block and isinstance(it.block.node, ast.If))}
+        variables = {it.variable for it in here}
+        return any(
+            ref.name.text in variables
+            if ref.field is None
+            else (declared := self.names.steps.get(ref.name.text)) is not None
+            and not here.isdisjoint(declared.scope.way)
+            for arg in expr.args
+            for ref in refs_in(arg)
+        )
 
     def _star_missing(self, expr: ast.Either, at: At, ref: ast.Ref, scopes: tuple[Scope, ...]) -> Value:
         before = len(self.diagnostics)
@@ -292,17 +328,21 @@ class Values:
         unresolved = Unresolved(expr.span)
         loops = [scope for scope in at.scope.way if scope.loop is not None]
         if not loops:
-            self.say(scope_faults.previous_outside(expr.keyword))
+            running = next((scope.block for scope in reversed(at.left) if scope.loop is not None), None)
+            if running is None:
+                self.say(scope_faults.previous_outside(expr.keyword))
+            else:
+                self.say(scope_faults.of_another_loop("`previous`", expr.keyword, running.word, running.head))
             return unresolved
         steps = [declared for _, declared in self.refs.steps_in(expr.value)]
         loop = next((it for it in reversed(loops) if any(it in step.scope.way for step in steps)), None)
         block = (loop or loops[-1]).block
         assert block is not None
         if loop is None:
-            if self._value(expr.value, at, None).type != UNKNOWN:
+            if all(part.type != UNKNOWN for part in walk(self._value(expr.value, at, None))):
                 self.say(scope_faults.previous_of_nothing(self.quoted(expr.value), expr.value.span, block.head))
             return unresolved
-        value = self._value(expr.value, replace(at, scope=loop, turn_over=True), None)
+        value = self._value(expr.value, at.turn_before(loop), None)
         for ref, declared in self.refs.steps_in(expr.first):
             if loop in declared.scope.way:
                 self.say(scope_faults.first_inside(self.quoted(ref), ref.span, block.head))
@@ -318,6 +358,11 @@ class Values:
 def _is_broken(value: Value) -> bool:
     """Its type is not known because of something that was reported."""
     return not isinstance(value, Constant) and not parts(value) and not constants.is_known(value.type)
+
+
+def _collects(expr: ast.Expr) -> bool:
+    """Whether there is an `either(…)[*]` in it."""
+    return (isinstance(expr, ast.Either) and bool(expr.stars)) or any(map(_collects, constants.expressions(expr)))
 
 
 def _out_of(scopes: tuple[Scope, ...], stars: int) -> tuple[Scope, ...]:

@@ -9,6 +9,7 @@ of the month together with a day of the week.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,9 +82,16 @@ def schedules(flow: ast.Flow, say: list[Diagnostic]) -> tuple[Schedule, ...]:
             say.append(faults.same_schedule(written.cron.span, same.span))
     if flow.schedules:
         first = flow.schedules[0].span
-        without = (param.name for param in flow.params if param.default is None)
+        # That a schedule is no place for them is said there.
+        used = {name for written in flow.schedules for name in (*_used(written.cron), *_used(written.zone))}
+        without = (param.name for param in flow.params if param.default is None and param.name.text not in used)
         say += [faults.schedule_needs_defaults(name.text, name.span, first) for name in without]
     return tuple(found)
+
+
+def _used(written: ast.String | ast.Template | ast.Bad | None) -> Iterator[str]:
+    parts = written.parts if isinstance(written, ast.Template) else ()
+    return (part.name.text for part in parts if isinstance(part, ast.Ref))
 
 
 # --- the time ---------------------------------------------------------------------------------------------------------

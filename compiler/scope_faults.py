@@ -152,6 +152,18 @@ def own_output_in_body(name: str, span: Span) -> Diagnostic:
     )
 
 
+def of_another_loop(text: str, span: Span, word: str, loop: Span) -> Diagnostic:
+    """In `either(…)[*]`, something of a loop that is around the reader and not around what has the star."""
+    return _error(
+        "F0233",
+        f"{text} is of the `{word}` around here, and `either(…)[*]` is read in another loop",
+        span,
+        "not known in that loop",
+        (Label(loop, "around the reader, but not around that loop"),),
+        ("put a literal, a parameter or a step from outside here; what this was to read can be an input of its own",),
+    )
+
+
 def _error(
     code: str,
     message: str,

@@ -16,12 +16,16 @@ _SHOWN = 40
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-def unknown_setting(name: str, span: Span, rows: Sequence[SettingRow], where: str, other: str | None) -> Diagnostic:
-    """`rows` are the settings of this place; `other` names a place that does have it."""
+def unknown_setting(
+    name: str, span: Span, rows: Sequence[SettingRow], where: str, other: str | None, form: str | None
+) -> Diagnostic:
+    """`rows` are the settings of this place; `other` names a place that does have it, `form` how else it is written."""
     names = [row.name for row in rows]
     keyword = tables.KEYWORD_ALIASES.get(name)
-    found = None if keyword else tables.by_alias(name, rows) or closest(name, names)
-    if other:
+    found = None if keyword or form else tables.by_alias(name, rows) or closest(name, names)
+    if form:
+        help_ = form
+    elif other:
         help_ = f"it stands in {other}"
     elif keyword:
         help_ = f"did you mean `{keyword}`?"
@@ -38,32 +42,44 @@ def unknown_setting(name: str, span: Span, rows: Sequence[SettingRow], where: st
 
 
 def setting_twice(name: str, span: Span, first: Span) -> Diagnostic:
-    return _error("F0402", f"`{name}` is set twice", span, "set again", (Label(first, "set here first"),))
+    return _error(
+        "F0402", f"`{name}` is set twice", span, "set again", (Label(first, "set here first"),), ("leave one out",)
+    )
 
 
-def wrong_kind(row: SettingRow, what: str, found: str, span: Span, fixed: str | None) -> Diagnostic:
-    """`what` is the setting in backticks, or a part of it in words."""
+def wrong_kind(
+    row: SettingRow, what: str, found: str, span: Span, fixed: str | None, *, certain: bool = False
+) -> Diagnostic:
+    """`what` is the setting in backticks, or a part of it in words; `fixed` is what was meant."""
     example = f"such as `{row.example}`" if row.example else ""
-    expected = f"{_SHORT[row.kind]}, {example}" if example else tables.KIND_WORDS[row.kind]
+    expected = f"{tables.KIND_NAMES[row.kind]}, {example}" if example else tables.KIND_WORDS[row.kind]
     return _error(
         "F0403",
         f"{what} is {expected}; found {found}",
         span,
-        f"expected {_SHORT[row.kind]}",
+        f"expected {tables.KIND_NAMES[row.kind]}",
         help=(f"write `{fixed}`",) if fixed else (),
         fix=fixed,
-        # Quotes too many or missing are that and no more, but a unit that was left out is a guess.
-        certain=not (row.kind in ("size", "duration") and found == "an int"),
+        certain=certain,
     )
 
 
-def out_of_range(row: SettingRow, what: str, shown: str, span: Span) -> Diagnostic:
+def out_of_range(row: SettingRow, what: str, amount: float, span: Span) -> Diagnostic:
     kind: Kind = "int" if row.kind == "numbers" else row.kind
     if row.most is None:
         range_ = f"at least {shown_amount(kind, row.least)}"
     else:
         range_ = f"from {shown_amount(kind, row.least)} to {shown_amount(kind, row.most)}"
-    return _error("F0404", f"{what} is {range_}; found {shown}", span, "out of range")
+    too_large = row.most is not None and amount > row.most
+    # As it is written in a program: without commas.
+    bound = shown_amount(kind, row.most if too_large else row.least).replace(",", "")
+    return _error(
+        "F0404",
+        f"{what} is {range_}; found {shown_amount(row.kind, amount)}",
+        span,
+        "too much" if too_large else "too little",
+        help=(f"write `{bound}` or {'less' if too_large else 'more'}",),
+    )
 
 
 def not_a_literal(what: str, span: Span, meant: tuple[str, ...]) -> Diagnostic:
@@ -72,22 +88,29 @@ def not_a_literal(what: str, span: Span, meant: tuple[str, ...]) -> Diagnostic:
         f"the value of {what} has to be written here",
         span,
         "a setting holds no references",
-        help=("settings are known when the flow is compiled", *meant),
+        help=meant or ("write the value itself: settings are known when the flow is compiled",),
     )
 
 
 def default_not_literal(name: str, span: Span, meant: tuple[str, ...]) -> Diagnostic:
     return _error(
         "F0411",
-        f"the default of `{name}` is a literal",
+        f"the default of `{name}` has to be written here",
         span,
         "a default holds no references",
-        help=meant or ("a parameter without a default is given on the command line",),
+        help=meant or ("write the value itself, or no default: then every run is given a value",),
     )
 
 
 def defaults_twice(span: Span, first: Span) -> Diagnostic:
-    return _error("F0406", "a flow has one `defaults` block", span, "given again", (Label(first, "the first one"),))
+    return _error(
+        "F0406",
+        "a flow has one `defaults` block",
+        span,
+        "given again",
+        (Label(first, "the first one"),),
+        ("put all of it into one block",),
+    )
 
 
 def env_name(name: str, span: Span) -> Diagnostic:
@@ -96,7 +119,7 @@ def env_name(name: str, span: Span) -> Diagnostic:
         f"`{name}` is no name of an environment variable",
         span,
         "not allowed",
-        help=("letters, digits and underscores, not a digit first",),
+        help=("letters, digits and underscores, not a digit first; for example `LOG_LEVEL`",),
     )
 
 
@@ -113,7 +136,7 @@ def env_reserved(name: str, prefix: str, span: Span) -> Diagnostic:
 def env_default_not_literal(name: str, span: Span) -> Diagnostic:
     return _error(
         "F0409",
-        f"in `defaults` the value of `{name}` is a literal",
+        f"in `defaults` the value of `{name}` has to be written here, or is a secret",
         span,
         "not known outside a step",
         help=("set it in the steps that have it as an input",),
@@ -121,7 +144,13 @@ def env_default_not_literal(name: str, span: Span) -> Diagnostic:
 
 
 def empty_image(span: Span) -> Diagnostic:
-    return _error("F0410", "an image has a name", span, "empty or blank")
+    return _error(
+        "F0410",
+        "an image has a name",
+        span,
+        "empty or blank",
+        help=('for example `image = "acme/train:1.0"`; without the setting it is flowc\'s own',),
+    )
 
 
 # --- texts, lists and objects -----------------------------------------------------------------------------------------
@@ -131,12 +160,13 @@ def not_a_word(name: str, found: str, words: Sequence[str], span: Span, *, key: 
     """A value, or the key of a member, that is not one of those there are."""
     close = closest(found, words)
     every = listed(words, word="or")
+    other = f"its members: {listed(words)}" if key else f'for example `{name} = "{words[0]}"`'
     return _error(
         "F0412",
         f"`{name}` has no member `{found}`" if key else f"`{name}` is {every}; found `{found}`",
         span,
         "not one of them",
-        help=(f"did you mean `{close}`?",) if close else ((f"its members: {listed(words)}",) if key else ()),
+        help=(f"did you mean `{close}`?" if close else other,),
         fix=(close if key else f'"{close}"') if close else None,
     )
 
@@ -186,7 +216,7 @@ def not_one_of(name: str, choices: Sequence[str], span: Span, given: tuple[Span,
         "F0416",
         f"`{name}` says twice what is mounted" if given else f"`{name}` does not say what is mounted",
         given[1] if given else span,
-        "and this" if given else "with what?",
+        "and this" if given else "nothing to mount",
         (Label(given[0], "this"),) if given else (),
         (f"leave one of {every}" if given else f"add one of {every}",),
     )
@@ -281,19 +311,7 @@ def main_alone(span: Span, head: Span) -> Diagnostic:
     )
 
 
-# --- secrets ----------------------------------------------------------------------------------------------------------
-
-
-def secret_without_entry(name: str, span: Span) -> Diagnostic:
-    rows = [f"`{row.name} = {row.example}`" for row in tables.SECRETS.values()]
-    return _error(
-        "F0430",
-        f"nothing says where the secret `{name}` lives",
-        span,
-        "has no entry",
-        help=(f"add at least one of {', '.join(rows[:-1])} and {rows[-1]}",),
-    )
-
+# F0430 is retired: a secret without any entry is one for runs on this machine, where its name in capitals is read.
 
 # --- schedules --------------------------------------------------------------------------------------------------------
 
@@ -301,10 +319,10 @@ def secret_without_entry(name: str, span: Span) -> Diagnostic:
 def schedule_not_literal(span: Span) -> Diagnostic:
     return _error(
         "F0440",
-        "a schedule is written out",
+        "a schedule has to be written here",
         span,
         "holds a reference",
-        help=("when a flow runs is known when it is compiled",),
+        help=("write the text itself: when a flow runs is known when it is compiled",),
     )
 
 
@@ -334,7 +352,7 @@ def cron_range(field: str, text: str, least: int, most: int, span: Span, hint: s
         f"the {field} is from {least} to {most}; found {text}",
         span,
         "out of range",
-        help=(hint,) if hint else (),
+        help=(hint or f"write a number from {least} to {most}",),
     )
 
 
@@ -377,7 +395,13 @@ def cron_both_days(span: Span, month: Span) -> Diagnostic:
 
 
 def cron_never(text: str, span: Span) -> Diagnostic:
-    return _error("F0447", f"this schedule never comes: {text}", span, "no such day in any year")
+    return _error(
+        "F0447",
+        f"this schedule never comes: {text}",
+        span,
+        "no such day in any year",
+        help=("choose a day that one of these months has; `*` in the place of the month means all of them",),
+    )
 
 
 def unknown_zone(name: str, span: Span, found: str | None, hints: Sequence[str]) -> Diagnostic:
@@ -425,22 +449,6 @@ def same_schedule(span: Span, first: Span) -> Diagnostic:
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
-
-
-_SHORT: dict[Kind, str] = {
-    "int": "an int",
-    "number": "a number",
-    "size": "a size",
-    "duration": "a duration",
-    "string": "a string",
-    "bool": "a bool",
-    "word": "a string",
-    "strings": "a list of strings",
-    "texts": "an object of strings",
-    "numbers": "an object of whole numbers",
-    "object": "an object",
-    "objects": "a list of objects",
-}
 
 
 def shown_amount(kind: Kind, amount: float | None) -> str:

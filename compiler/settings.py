@@ -23,7 +23,7 @@ from . import setting_faults as faults
 from .model import Origin, OriginWord, Secret, TargetSetting
 from .schedules import schedules as schedules
 from .settings_text import shown, shown_default
-from .settings_values import checked
+from .settings_values import checked, form_of
 
 _PLACE_WORDS: dict[Place, str] = {"step": "a step", "defaults": "`defaults`", "flow": "the flow itself"}
 _ROWS: dict[Place, tuple[SettingRow, ...]] = {
@@ -85,7 +85,9 @@ def _given(
         row = by_name.get(name)
         if row is None:
             other = _elsewhere(name, where)
-            say.append(faults.unknown_setting(name, setting.name.span, rows, where, other))
+            say.append(
+                faults.unknown_setting(name, setting.name.span, rows, where, other, form_of(name, setting.value))
+            )
         elif name in first:
             say.append(faults.setting_twice(name, setting.name.span, first[name].name.span))
         elif (value := checked(row, setting.value, say)) is not None:
@@ -307,7 +309,8 @@ def _framework(
         if row is None:
             say.append(body_faults.unknown_block(name, block.span))
         elif known is not None:
-            say.append(body_faults.second_framework(name, block.span, known[0].span))
+            twice = known[1] is row
+            say.append(body_faults.second_framework(name, block.span, known[0].span, twice=twice))
         else:
             known = block, row
     if known is None:
@@ -384,14 +387,11 @@ def _on_origins(on: _On) -> Iterable[Origin]:
 
 
 def secrets(flow: ast.Flow, say: list[Diagnostic]) -> tuple[Secret, ...]:
-    """All secrets as written, those of the same name too."""
+    """All secrets as written, those of the same name too. One without an entry is for this machine alone."""
     found: list[Secret] = []
     for block in flow.secrets:
         name = block.name.text
-        before = len(say)
         given = _given(block.settings, tuple(tables.SECRETS.values()), f"the secret `{name}`", "flow", say)
-        if not given and len(say) == before and not block.settings:
-            say.append(faults.secret_without_entry(name, block.name.span))
         value = {target: str(item.value) for target, item in given.items()}
         found.append(Secret(name, value.get("argo"), value.get("sfn"), value.get("local"), block.doc, block.name.span))
     return tuple(found)

@@ -6,10 +6,12 @@ in seconds), or None where it cannot be used, which has been said then.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from flowc.dsl import ast, tables
 from flowc.dsl.diagnostics import Diagnostic
+from flowc.dsl.spans import Span
 from flowc.dsl.tables import SettingRow
 from flowc.runtime.plan import Json
 
@@ -73,7 +75,10 @@ def _is_kind(row: SettingRow, what: str, expr: ast.Expr, say: list[Diagnostic]) 
     if isinstance(expr, _LITERALS[row.kind]):
         return True
     if isinstance(expr, (ast.Int, ast.Float, ast.Bool, ast.String, ast.Size, ast.Duration, ast.List, ast.Object)):
-        say.append(faults.wrong_kind(row, what, expr.kind, expr.span, _meant(row, expr)))
+        fixed, certain = _meant(row, expr)
+        say.append(faults.wrong_kind(row, what, expr.kind, expr.span, fixed, certain=certain))
+    elif row.kind == "bool" and (word := _bool(_bare(expr))) is not None:
+        say.append(faults.wrong_kind(row, what, f"`{_bare(expr)}`", expr.span, word, certain=True))
     else:
         say.append(faults.not_a_literal(what, expr.span, _unquoted(row, expr)))
     return False
@@ -84,7 +89,7 @@ def _in_range(row: SettingRow, what: str, amount: float, expr: ast.Expr, say: li
         say.append(faults.not_among(row, faults.shown_amount(row.kind, amount), expr.span))
         return False
     if (row.least is not None and amount < row.least) or (row.most is not None and amount > row.most):
-        say.append(faults.out_of_range(row, what, faults.shown_amount(row.kind, amount), expr.span))
+        say.append(faults.out_of_range(row, what, amount, expr.span))
         return False
     return True
 
@@ -237,32 +242,89 @@ def _damaged(expr: ast.List | ast.Object) -> bool:
 # --- what may have been meant -----------------------------------------------------------------------------------------
 
 
-def _meant(row: SettingRow, expr: ast.Expr) -> str | None:
-    """A value of the right kind that the writer may have meant."""
+_BOOLS = dict.fromkeys(("true", "yes", "on"), "true") | dict.fromkeys(("false", "no", "off"), "false")
+_Meant = tuple[str | None, bool]
+_NOTHING: _Meant = None, False
+
+
+def _meant(row: SettingRow, expr: ast.Expr) -> _Meant:
+    """A value of the right kind that the writer may have meant, and whether it can have been no other."""
     match expr:
         case ast.Int() if expr.value > 0 and row.kind in ("size", "duration"):
-            return f"{expr.value}GiB" if row.kind == "size" else f"{expr.value}s"
+            return f"{expr.value}GiB" if row.kind == "size" else f"{expr.value}s", False
+        case ast.Int() if expr.value in (0, 1) and row.kind == "bool":
+            return ("true" if expr.value else "false"), False
         case ast.Float() if expr.value == int(expr.value) and row.kind == "int":
-            return str(int(expr.value))
+            return str(int(expr.value)), True
         case ast.Bool() | ast.Int() if row is _TEXT:
-            return f'"{str(expr.value).lower()}"'
+            return f'"{str(expr.value).lower()}"', True
+        case ast.Duration():
+            return _millicores(row, expr)
         case ast.String() if row.kind == "strings" and '"' not in expr.value and "\\" not in expr.value:
-            return f'["{expr.value}"]'
+            return f'["{expr.value}"]', True
         case ast.String() if row.kind == "bool":
-            return expr.value if expr.value in ("true", "false") else None
+            return _bool(expr.value), True
         case ast.String() if row.kind in ("int", "number", "size", "duration"):
-            from flowc.dsl import literals
+            return _quoted_amount(row, expr)
+    return _NOTHING
 
-            node, _ = literals.number(expr.value, expr.span)
-            return expr.value if isinstance(node, _LITERALS[row.kind]) else None
-    return None
+
+def _bool(word: str) -> str | None:
+    return _BOOLS.get(word.lower())
+
+
+def _millicores(row: SettingRow, expr: ast.Duration) -> _Meant:
+    """`500m` is half a core in Kubernetes; the lexer takes it for minutes."""
+    minutes = expr.seconds // 60
+    # The tree has the seconds alone, but no other unit needs as many characters for them.
+    if row.kind != "number" or expr.seconds % 60 or len(f"{minutes}m") != expr.span.end - expr.span.start:
+        return _NOTHING
+    return f"{minutes / 1000:g}", True
+
+
+def _quoted_amount(row: SettingRow, expr: ast.String) -> _Meant:
+    """A number with or without a unit, in quotes, which may have a blank or a unit of others in them."""
+    from flowc.dsl import literals
+
+    text = re.sub(r"^([0-9.]+)\s+(?=[A-Za-z]+$)", r"\1", expr.value.strip())
+    certain = True
+    node, fault = literals.number(text, Span(0, len(text)))
+    if fault is not None and fault.fix is not None:
+        certain, text = fault.fix.certain, fault.fix.edits[0].text
+        node, _ = literals.number(text, Span(0, len(text)))
+    if isinstance(node, ast.Duration) and row.kind == "number":
+        return _millicores(row, node)
+    return (text, certain) if isinstance(node, _LITERALS[row.kind]) else _NOTHING
+
+
+def _bare(expr: ast.Expr) -> str:
+    """A word that stands alone; empty if it is anything else."""
+    return expr.name.text if isinstance(expr, ast.Ref) and expr.field is None and not expr.stars else ""
 
 
 def _unquoted(row: SettingRow, expr: ast.Expr) -> tuple[str, ...]:
-    """Help for a bare word where a literal has to stand: `True`, or text without its quotes."""
-    if not isinstance(expr, ast.Ref) or expr.field is not None or expr.stars:
-        return ()
-    word = expr.name.text
-    if row.kind == "bool" and word.lower() in ("true", "false"):
-        return (f"did you mean `{word.lower()}`?",)
-    return (f'text stands in double quotes: "{word}"',) if row.kind in ("string", "word") else ()
+    """Help for text without its quotes where a literal has to stand."""
+    word = _bare(expr)
+    return (f'text stands in double quotes: "{word}"',) if word and row.kind in ("string", "word") else ()
+
+
+def form_of(name: str, value: ast.Expr) -> str | None:
+    """How the language writes what is a setting elsewhere; None if it is none."""
+    form = tables.FORMS.get(name)
+    if form is None:
+        return None
+    text, example = form
+    values = value.items if isinstance(value, ast.List) and "after" in text else (value,)
+    shown = [_reference(item) for item in values]
+    return text.format(value=", ".join(filter(None, shown)) if shown and all(shown) else example)
+
+
+def _reference(value: ast.Expr) -> str:
+    match value:
+        case ast.Int():
+            return str(value.value)
+        case ast.Ref():
+            return value.name.text + (f".{value.field.text}" if value.field else "")
+        case ast.String() if re.fullmatch(r"[a-z][a-z0-9_]*", value.value):
+            return value.value
+    return ""

@@ -199,7 +199,11 @@ def previous_differs(one: Type, other: Type, span: Span, first: Span) -> Diagnos
 def limit_out_of_range(word: str, found: int, least: int, most: int, span: Span) -> Diagnostic:
     why = "items at a time" if word == "foreach" else "turns"
     return _error(
-        "F0326", f"`{word} … max` takes from {least:,} to {most:,} {why}; found {found:,}", span, "out of range"
+        "F0326",
+        f"`{word} … max` takes from {least:,} to {most:,} {why}; found {found:,}",
+        span,
+        "too many" if found > most else "too few",
+        help=(f"write `{most}` or less" if found > most else f"write `{least}` or more",),
     )
 
 

@@ -187,6 +187,11 @@ class ExprBuilder:
             if suffix.data == "field":
                 place = Span(place.start - 1, place.end)
                 if field:
+                    path = [part.strip() for part in self.text(extent(tree)).split(".")]
+                    if not stars and (meant := literals.without_holders(path)):
+                        self.say(faults.output_in_output(self.text(extent(tree)), meant, extent(tree)))
+                        self.damaged = True
+                        return ast.Bad(extent(tree))
                     self._no_access(Span(extent(tree).start, place.end), place)
                     return ast.Bad(extent(tree))
                 field = word(suffix.children[0])
@@ -283,7 +288,10 @@ class ExprBuilder:
             return values
         for child in trees(more):
             self.expr(child)
-        self.say(faults.comparison_chain((place, span(token_of(more[0]))), self.text(extent(tree_of(right)))))
+        texts = [" ".join(self.text(extent(child)).split()) for child in trees(tree.children)]
+        signs = [child for child in tree.children if isinstance(child, Token)]
+        pairs = (f"{one} {sign} {other}" for one, sign, other in zip(texts, signs, texts[1:], strict=False))
+        self.say(faults.comparison_chain((place, span(token_of(more[0]))), " and ".join(pairs)))
         self.damaged = True
         return ast.Bad(extent(tree))
 

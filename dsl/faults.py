@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from unicodedata import combining, normalize
 
 from . import tables
 from .diagnostics import Diagnostic, Fix, Label, replace
 from .spans import Span
 from .suggest import listed
+
+# Of a text that a message repeats.
+_LONGEST = 40
+# Where the next word of `TrainModel` or `HTTPServer` begins.
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 IN_HEAD = "it stands in the step's head: step NAME parallel(2) { … }"
 
@@ -57,7 +63,13 @@ def string_not_closed(span: Span) -> Diagnostic:
 
 
 def script_not_closed(span: Span) -> Diagnostic:
-    return _error("F0106", "this script is not closed", span, "expected ''' before the end of the file")
+    return _error(
+        "F0106",
+        "this script is not closed",
+        span,
+        "expected ''' before the end of the file",
+        help=("write ''' after the last line of the script",),
+    )
 
 
 def bad_character(text: str, span: Span, hints: Iterable[str] = ()) -> Diagnostic:
@@ -67,20 +79,56 @@ def bad_character(text: str, span: Span, hints: Iterable[str] = ()) -> Diagnosti
     return _error("F0107", f"{shown} means nothing here", span, "cannot be read", help=tuple(hints), fix=fix)
 
 
+def bad_quotes(text: str, span: Span) -> Diagnostic:
+    """Quotes other than the double ones, or a letter before them."""
+    return string_prefix(text, span) if text[0].isalpha() else single_quotes(text, span)
+
+
+def string_prefix(text: str, span: Span) -> Diagnostic:
+    letter = text[: min(text.find(quote) for quote in "\"'" if quote in text)]
+    inside = text[len(letter) + 1 : -1]
+    meant, left = inside, inside
+    if "f" in letter.lower():
+        meant, left = re.sub(r"\{(\w+)\}", r"${\1}", inside), re.sub(r"\{\w+\}", "", inside)
+    elif "r" in letter.lower():
+        meant, left = inside.replace("\\", "\\\\"), inside.replace("\\", "")
+    # What means something else here, or there.
+    fix = None if set('"\\${}') & set(left) else replace(span, f'"{meant}"', certain=True)
+    help_ = f'write `"{meant}"`' if fix and len(meant) <= _LONGEST else "leave it out; a value is written `${name}`"
+    return _quotes(
+        f"a string has no letter before it, as `{letter}` here", span, "a string of another language", help_, fix
+    )
+
+
 def single_quotes(text: str, span: Span) -> Diagnostic:
     inside = text[1:-1]
     fix = None
-    if '"' not in inside and "\\" not in inside:
+    help_ = 'write `"` before and after the text'
+    if "\\" not in inside:
+        quoted = '"' + inside.replace('"', '\\"') + '"'
         # Between other quotes `${` is text or not, and back quotes may have meant a command.
-        fix = replace(span, f'"{inside}"', certain=text[0] != "`" and "${" not in inside)
-    return _error("F0108", "strings stand in double quotes", span, "other quotes", fix=fix)
+        fix = replace(span, quoted, certain=text[0] != "`" and "${" not in inside)
+        # A long one need not be read twice.
+        help_ = f"write `{quoted}`" if len(inside) <= _LONGEST else help_
+    return _quotes("strings stand in double quotes", span, "other quotes", help_, fix)
+
+
+def _quotes(message: str, span: Span, label: str, hint: str, fix: Fix | None) -> Diagnostic:
+    return _error("F0108", message, span, label, help=(hint,), fix=fix)
 
 
 def bad_escape(escape: str, span: Span) -> Diagnostic:
-    known = 'the escapes are \\n, \\t, \\", \\\\ and \\$; any other character stands for itself'
+    known = 'the escapes are \\n, \\t, \\", \\\\ and \\$'
     if len(escape) > 1 and escape[1] in "xuU":
-        known = "write the character itself: the file is UTF-8"
-    return _error("F0109", f"`{escape}` is no escape", span, "unknown escape", help=(known,))
+        known = "for a character write the character itself: the file is UTF-8"
+    return _error(
+        "F0109",
+        f"`{escape}` is no escape",
+        span,
+        "unknown escape",
+        help=(f"a backslash is written twice: `\\{escape}`", known),
+        fix=replace(span, f"\\{escape}"),
+    )
 
 
 def bad_number(text: str, span: Span, fixed: str | None = None, hint: str | None = None) -> Diagnostic:
@@ -111,7 +159,19 @@ def bad_unit(unit: str, span: Span, fixed: str | None) -> Diagnostic:
 
 
 def number_too_large(text: str, span: Span) -> Diagnostic:
-    return _error("F0112", f"`{text}` is too large", span, "does not fit into 64 bits")
+    if text.rstrip(".").lstrip("-").isdecimal():
+        most = f"an int goes up to {2**63 - 1}; a number that only names something is text, in double quotes"
+    elif "e" in text.lower():
+        most = "a float goes up to about 1.8e308"
+    else:
+        most = "sizes go up to 8388607TiB, durations up to 106751991167300d"
+    return _error(
+        "F0112",
+        f"`{text}` is too large",
+        span,
+        "does not fit into 64 bits",
+        help=(most,),
+    )
 
 
 def keyword_as_name(word: str, span: Span) -> Diagnostic:
@@ -143,8 +203,10 @@ def unknown_edition(text: str, span: Span) -> Diagnostic:
 
 
 def bad_name(text: str, span: Span) -> Diagnostic:
-    better = "".join(char if char.isascii() and (char.isalnum() or char == "_") else "_" for char in text.lower())
-    better = better.strip("_")
+    # Without humps and accents.
+    better = normalize("NFKD", _HUMPS.sub("_", text)).casefold()
+    better = "".join(char if char.isascii() and char.isalnum() else "_" for char in better if not combining(char))
+    better = re.sub("__+", "_", better).strip("_")
     usable = better[:1].isalpha() and better not in tables.KEYWORDS
     return _error(
         "F0117",
@@ -177,21 +239,22 @@ def keyword_misspelt(word: str, span: Span, found: str) -> Diagnostic:
         span,
         "not expected here",
         help=(f"did you mean `{found}`?",),
-        fix=replace(span, found, certain=tables.KEYWORD_ALIASES.get(word.lower()) == found),
+        fix=replace(span, found, certain=tables.KEYWORD_ALIASES.get(word.lower()) == found or found == "else if"),
     )
 
 
 # --- expressions ------------------------------------------------------------------------------------------------------
 
 
-def comparison_chain(signs: tuple[Span, Span], middle: str) -> Diagnostic:
+def comparison_chain(signs: tuple[Span, Span], meant: str) -> Diagnostic:
+    """`meant`: the same comparisons, one after the other."""
     return _error(
         "F0122",
         "comparisons do not chain",
         signs[1],
         "a second comparison",
         (Label(signs[0], "the first one"),),
-        (f"compare twice: `… {middle} and {middle} …`",),
+        (f"write `{meant}`" if len(meant) <= 2 * _LONGEST else "compare twice, with `and` between",),
     )
 
 
@@ -239,7 +302,17 @@ def star_misplaced(span: Span, meant: str, whole: Span) -> Diagnostic:
 
 
 def no_access(written: str, span: Span, hints: Iterable[str]) -> Diagnostic:
-    return _error("F0127", f"`{written}` reads into a value", span, "values have no parts", help=tuple(hints))
+    return _no_access(written, span, "values have no parts", tuple(hints))
+
+
+def output_in_output(written: str, meant: str, span: Span) -> Diagnostic:
+    """`a.outputs.x`: it could also be an output called `outputs`, which nobody can look into."""
+    hint = f"write `{meant}`: an output follows its step"
+    return _no_access(written, span, "a reference has two parts at most", (hint,), replace(span, meant))
+
+
+def _no_access(written: str, span: Span, label: str, hints: tuple[str, ...], fix: Fix | None = None) -> Diagnostic:
+    return _error("F0127", f"`{written}` reads into a value", span, label, help=hints, fix=fix)
 
 
 def previous_arguments(count: int, span: Span) -> Diagnostic:

@@ -62,7 +62,7 @@ def _unreadable(tokens: Iterable[Token]) -> Iterator[Diagnostic]:
         if token.type == "BAD_STRING":
             yield faults.string_not_closed(Span(place.start, place.start + len(token.rstrip())))
         elif token.type == "BAD_QUOTE":
-            yield faults.single_quotes(str(token), place)
+            yield faults.bad_quotes(str(token), place)
         elif token.type == "BAD_RAW":
             yield faults.script_not_closed(Span(place.start, place.start + 3))
 

@@ -16,7 +16,7 @@ from . import faults, tables
 from .diagnostics import Diagnostic, replace
 from .places import is_adjacent
 from .spans import Span
-from .tokens import described, span
+from .tokens import ELSE_IF, described, span
 
 # A kind and a text; a token itself where it is kept.
 Meant = tuple[str, str] | Token
@@ -24,10 +24,9 @@ Meant = tuple[str, str] | Token
 _SIGNS = re.compile(r"&&?|\|\|?|!")
 _WORDS = {"&": "and", "|": "or", "!": "not"}
 _NAME = re.compile(r'"[A-Za-z_][A-Za-z0-9_]*"')
-_ELSE_IF = {"elif", "elseif", "elsif"}
-# To be read before the parser takes what stands before them for complete.
-EARLY = {*_ELSE_IF, "is"}
 _LOOPS = {"for", "loop", "for_each"}
+_OWNERS = {"IN": "an input", "PARAM": "a parameter", "STEP": "a step"}
+_OPENERS = {"STEP", "FOREACH", "IF", "REPEAT", "IN", "OUT", "RUN", "CALL", "ENV", "AFTER"}
 _VALUES = {"NUMBER", "STRING", "NAME"}
 # A value that nobody wrote: the builder makes `Bad` of it.
 _NOTHING = ("BAD_CHAR", "")
@@ -88,10 +87,17 @@ def _signs(before: Token | None, last: Token, token: Token, ahead: Sequence[Toke
     if kind == "COLON" and following and following.type == "EQUAL" and is_adjacent(token, following):
         whole = span(token).to(span(following))
         yield Habit((("EQUAL", "="),), 2, diagnostic=faults.equal_sign(":=", whole, glued=is_adjacent(last, token)))
+    if kind == "COLON" and following and (following.line != token.line or _opens_block(ahead)):
+        return
     if kind in ("COLON", "EQ") and not (before is not None and before.type == "IN"):  # `in x: int`, see below
         yield Habit(
             (("EQUAL", "="),), diagnostic=faults.equal_sign(str(token), span(token), glued=is_adjacent(last, token))
         )
+
+
+def _opens_block(ahead: Sequence[Token]) -> bool:
+    """Whether lines follow, and no object: `jobs: { step a { … } }`."""
+    return len(ahead) > 1 and ahead[0].type == "LBRACE" and ahead[1].type in _OPENERS
 
 
 def _words(last: Token, token: Token, ahead: Sequence[Token]) -> Iterator[Habit]:
@@ -100,7 +106,7 @@ def _words(last: Token, token: Token, ahead: Sequence[Token]) -> Iterator[Habit]
         if word.type != "NAME":
             continue
         taken = 1 - back
-        if word in _ELSE_IF:
+        if word in ELSE_IF:
             said = faults.keyword_misspelt(word, span(word), "else if")
             yield Habit((("ELSE", "else"), ("IF", "if")), taken, back, said)
         if word in _LOOPS:
@@ -124,6 +130,11 @@ def _heads(before: Token | None, last: Token, token: Token, ahead: Sequence[Toke
     kind = token.type
     if last.type == "PARALLEL":
         yield from _parallel(last, token, ahead)
+    if kind == "EQUAL" and last.type == "NAME" and before is not None and before.type == "LPAR" and ahead:
+        help_ = (f"without a name: `({ahead[0]})`",)
+        fix = replace(span(last).to(span(token)), "")
+        said = faults.unexpected("`)`", "`=`", span(last).to(span(token)), help_, fix)
+        yield Habit((), back=1, diagnostic=said)
     if kind == "LPAR" and before is not None and before.type == "STEP":
         help_ = (f"write `step {last} parallel(2)`",)
         said = faults.unexpected("`{` or `parallel`", "`(`", span(token), help_)
@@ -169,9 +180,17 @@ def _lines(before: Token | None, last: Token, token: Token, ahead: Sequence[Toke
     """In the lines of a step."""
     kind, opener = token.type, before.type if before is not None else ""
     following = [item.type for item in ahead[:2]]
-    if kind == "IN" and following == ["DOT", "NAME"]:
-        help_ = (f"the name of an input stands for itself: write `{ahead[1]}`",)
-        yield Habit((), 2, diagnostic=faults.unexpected("a value", "`in`", span(token), help_))
+    if kind == "OUT" and last.type == "DOT" and following == ["DOT", "NAME"]:
+        yield Habit((("NAME", "out"),), silent=True)  # `a.out.x`, see the builder
+    if kind in _OWNERS and following == ["DOT", "NAME"]:
+        name = (
+            f"{ahead[1]}.{ahead[3]}"
+            if kind == "STEP" and [item.type for item in ahead[2:4]] == ["DOT", "NAME"]
+            else ahead[1]
+        )
+        help_ = (f"the name of {_OWNERS[kind]} stands for itself: write `{name}`",)
+        fix = replace(span(token).to(span(ahead[0])), "", certain=True)
+        yield Habit((), 2, diagnostic=faults.unexpected("a value", described(token), span(token), help_, fix))
     if kind == "NAME" and opener in ("OUT", "PARAM") and last in tables.TYPES and last.line == token.line:
         yield Habit((token, ("COLON", ":"), last), back=1)
     if kind == "COLON" and opener == "IN":

@@ -31,6 +31,27 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token, accepts
         yield 'a command is a list: run ["program", "argument"]'
     elif kind == "CALL":
         yield 'for example: call "file.py:function"'
+    elif kind == "NAME" and last in _HOLDERS and found.type in ("COLON", "EQUAL", "LBRACE"):
+        yield "steps stand in the flow itself: step NAME { … }"
+    elif kind == "NAME" and last in tables.FRAMEWORKS and found.type == "LBRACE":
+        yield f"a framework stands in a step of several nodes: step NAME parallel(2) {{ {last} {{ … }} }}"
+    elif kind == "NAME" and found.type == "LBRACE" and accepts == {"EQUAL"}:
+        yield "settings stand each on its line: `name = value`"
+    elif opener == "SECRET" and found.type in ("EQUAL", "COLON"):
+        yield f'where its value comes from stands in braces: secret {last} {{ argo = "…" }}'
+    elif kind in ("OUT", "RUN", "SECRET") and accepts == {"DOT"}:
+        yield f"a name follows: `{last}.name`"
+    elif kind == "EACH" and found.type == "COLON":
+        yield "`each` stands before the name: write `out each name: type`"
+    elif kind == "LPAR" and opener in ("EITHER", "PREVIOUS") and found.type == "RPAR":
+        yield f"write `{before_last}(a, b)`"
+    elif found.type == "COMMA" and accepts <= {"LSQB", "RSQB"}:
+        yield "only lists have a type in brackets, one; anything with names and values is `json`"
+    elif found.type == "COLON" and kind == "NAME" and "EQUAL" in accepts and opener not in ("IN", "OUT", "ENV"):
+        yield "a value follows on the same line: `name = value`"
+    elif found.type in ("IN", "NOT") and (accepts == {"LBRACE"} or accepts & {"EQ", "OR"}) and kind in _ENDS:
+        sign, word = ("==", "or") if found.type == "IN" else ("!=", "and")
+        yield f"compare with each: `x {sign} a {word} x {sign} b`"
     elif found.type in ("COLON", *_NODES) and "LBRACE" in accepts and "EQUAL" not in accepts:
         yield "a block stands in braces: `{ … }`"
     elif opener == "IN" and found.type == "COLON":
@@ -89,9 +110,13 @@ def _syntax(before_last: Token | None, last: Token | None, found: Token, accepts
         yield _BELONGING[found.type]
 
 
+# What holds the steps in other languages.
+_HOLDERS = {"dag", "jobs", "nodes", "stages", "steps", "tasks"}
 _NODES = ("STEP", "FOREACH", "IF", "REPEAT")
 _IN_STEP = {"IN", "OUT", "RUN", "CALL", "AFTER", "MAIN"}
 _COMPARATORS = {"EQ", "NE", "LE", "GE", "LANGLE", "RANGLE"}
+# With which a value that is compared may end.
+_ENDS = {"NAME", "STRING", "NUMBER"}
 _IN_VALUE = {"EQUAL", "AND", "OR", "NOT", "IF", "UNTIL", "COMMA", "LSQB", "LPAR", *_COMPARATORS}
 _BELONGING = {
     "ELSE": "`else` follows the `}` of an `if`",
@@ -116,6 +141,8 @@ def _is_unit(word: str) -> bool:
 def character(text: str) -> tuple[str, ...]:
     if text.startswith(("//", "/")):
         return COMMENT
+    if text[0] in "@":
+        return ("there are no decorators: what belongs to a step stands in its braces, step NAME { … }",)
     if text[0] in ";":
         return ("lines end without a sign",)
     if text[0] in "$":

@@ -16,6 +16,7 @@ from .spans import Span
 
 _INT = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_OTHER_BASE = re.compile(r"-?0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _UNIT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)([A-Za-z]+)")
 _ESCAPE = re.compile(r"\\(.)|\$\{")
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_]*))?")
@@ -39,6 +40,9 @@ def number(text: str, span: Span) -> tuple[ast.Int | ast.Float | ast.Size | ast.
         if math.isinf(real):
             return ast.Bad(span), faults.number_too_large(text, span)
         return ast.Float(real, span), None
+    if _OTHER_BASE.fullmatch(plain := text.replace("_", "")):
+        fixed = str(int(plain, 0))
+        return ast.Bad(span), faults.bad_number(text, span, fixed, f"numbers are decimal: write `{fixed}`")
     if (with_unit := _UNIT.fullmatch(text)) and with_unit[2] not in ("e", "E"):
         return _with_unit(text, with_unit[1], with_unit[2], span)
     return ast.Bad(span), _bad_number(text, span)
@@ -115,6 +119,8 @@ def string(quoted: str, span: Span) -> tuple[ast.String | ast.Template | ast.Bad
             parts.append(before)
         plain = []
         end = text.find("}", at)
+        if text.startswith("{", at) and text.startswith("}}", end):
+            end += 1  # `${{ name }}`
         if end < 0:
             diagnostics.append(faults.interpolation_not_closed(place))
             parts.append(ast.Bad(place))
@@ -153,13 +159,32 @@ def _interpolated(text: str, span: Span) -> tuple[ast.Ref | ast.OwnRef | ast.Bad
 _NOTHING = "write the name of a value there; for the two characters themselves write `\\${`"
 
 
+# What stands before the names of steps and outputs where a language has a place for each kind.
+_HOLDERS = {"job", "jobs", "node", "nodes", "stages", "steps", "task", "tasks"}
+_PARTS = {"artifacts", "out", "output", "outputs", "result", "results"}
+
+
+def without_holders(path: list[str]) -> str | None:
+    """`a.x` for `steps.a.outputs.x` and its like."""
+    if len(path) > 2 and path[0] in _HOLDERS:
+        path = path[1:]
+    if len(path) == 3 and path[1] in _PARTS:
+        path = [path[0], path[2]]
+    return ".".join(path) if len(path) == 2 else None
+
+
 def _meant(text: str) -> tuple[str, str | None]:
     """What to write in the place of something that is no reference, and the same as a correction."""
     plain = text.strip()
     if plain != text and _REFERENCE.fullmatch(plain):
         return f"without blanks: `${{{plain}}}`", plain
-    if (own := plain.removeprefix("in.")) != plain and _REFERENCE.fullmatch(own):
-        return f"the name of an input stands for itself: `${{{own}}}`", own
+    what, _, own = plain.partition(".")
+    if what in ("in", "param") and _REFERENCE.fullmatch(own):
+        whose = "an input" if what == "in" else "a parameter"
+        return f"the name of {whose} stands for itself: `${{{own}}}`", own
+    if braced := re.fullmatch(r"\{\s*([A-Za-z_.0-9]+)\s*\}", plain):
+        is_good = _REFERENCE.fullmatch(braced[1]) and braced[1].partition(".")[0] not in tables.KEYWORDS
+        return (f"one pair of braces: `${{{braced[1]}}}`", braced[1]) if is_good else _meant(braced[1])
     if "[*]" in plain or ".*" in plain:
         return "it is a list, and a string takes single values; in `run [ … ]` it can be an argument of its own", None
     if "[" in plain:
@@ -169,6 +194,8 @@ def _meant(text: str) -> tuple[str, str | None]:
     if plain in tables.KEYWORDS:
         return f"`{plain}` is a word of the language; `\\${{` are the two characters themselves", None
     if re.fullmatch(r"\w+(\.\w+){2,}", plain):
+        if own := without_holders(plain.split(".")) or "":
+            return f"an output follows its step: write `${{{own}}}`", None
         return "values have no parts: write `${name}` or `${step.output}`", None
     if _FLOAT.fullmatch(plain) or plain.startswith('\\"'):
         return "a value that is known stands in the text as it is", None

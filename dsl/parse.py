@@ -21,9 +21,17 @@ def parse(source: Source) -> tuple[ast.File | None, tuple[Diagnostic, ...]]:
     if at >= 0:
         return None, (faults.bad_character("\0", Span(at, at + 1), ("this is no text file",)),)
     with without_collector():
-        from . import build, lalr, recover
+        from . import build, lalr, quick
 
-        parsed = recover.parse_tokens(lalr.parser(), source)
+        parser = lalr.parser()
+        tree, tokens = quick.parse(parser, source)
+        if tree is not None:
+            file, diagnostics = build.build(tree, source, damaged=False)
+            return file, in_order(diagnostics)
+        # Here, since most texts have nothing to recover from.
+        from . import recover
+
+        parsed = recover.recover(parser, source, tokens)
         if parsed.tree is None:
             return None, in_order(parsed.diagnostics)
         file, diagnostics = build.build(parsed.tree, source, damaged=parsed.damaged)

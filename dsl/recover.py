@@ -9,8 +9,8 @@ parser's stack to where that line is welcome.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from lark import Lark, Token, Tree, UnexpectedToken
 
@@ -21,7 +21,7 @@ from .lookahead import Lookahead
 from .places import Open, head, indent, is_first, line_ends_before
 from .spans import Source, Span
 from .suggest import closest
-from .tokens import END, described, expected, span, words
+from .tokens import EARLY, END, described, expected, span
 
 _INSERTED = ("EQUAL", "COLON", "LBRACE", "RSQB", "RPAR", "COMMA", "RBRACE", "NAME")
 _DROPPED = {"RBRACE", "RSQB", "RPAR", "EQUAL", "COLON", "COMMA", "DOT", "STAR", "BAD_CHAR", "EQ"}
@@ -49,13 +49,14 @@ class Parsed:
 
 def parse_tokens(parser: Lark, source: Source) -> Parsed:
     """The quick way where there is nothing to recover from."""
-    tree = quick.parse(parser, source)
-    return recover(parser, source) if tree is None else Parsed(tree, [], False)
+    tree, tokens = quick.parse(parser, source)
+    return recover(parser, source, tokens) if tree is None else Parsed(tree, [], False)
 
 
-def recover(parser: Lark, source: Source) -> Parsed:
+def recover(parser: Lark, source: Source, tokens: Iterator[Token]) -> Parsed:
+    """`tokens` are those of the source, from its start."""
     run = _Run(parser, source)
-    tree = run.parse()
+    tree = run.parse(tokens)
     assert tree is not None or run.diagnostics
     return Parsed(tree, run.diagnostics, run.damaged)
 
@@ -67,12 +68,10 @@ class _Run(Feed):
     # Words of the language that were given as names: said once, not at every use.
     _misnamed: set[str] = field(default_factory=set)
 
-    def parse(self) -> Tree[Token] | None:
-        interactive = self.parser.parse_interactive(self.source.text)
-        self._state = interactive.parser_state
+    def parse(self, tokens: Iterator[Token]) -> Tree[Token] | None:
+        self._state = self.parser.parse_interactive(self.source.text).parser_state
         self._look = Lookahead(self._state.parse_conf)
-        lexer: Any = interactive.lexer_thread
-        self._tokens = words(lexer.lex(self._state))
+        self._tokens = tokens
         try:
             while True:
                 token = self._next()
@@ -86,6 +85,7 @@ class _Run(Feed):
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _take(self, token: Token) -> None:
+        stack = self._state.state_stack
         if token.type == "NAME" and token in tables.RESERVED:
             self._reserved(token)
             return
@@ -94,9 +94,13 @@ class _Run(Feed):
             return
         if token.type in _BAD_TEXTS:
             self._bad_text(token)
+        if token in self._misnamed and self._following(1) == ["DOT"] and self._look.welcome(stack, "NAME", "DOT"):
+            # `run.x`, where a step is called `run`
+            self._feed(made("NAME", token, str(token)))
+            return
         if token.type in AMBIGUOUS and self._premature(token):
             return
-        if token.type == "NAME" and token in habits.EARLY and self._habit(token):
+        if token.type == "NAME" and token in EARLY and self._habit(token):
             return
         try:
             self._state.feed_token(token)
@@ -412,7 +416,7 @@ class _Run(Feed):
         """Said at once, whatever becomes of it: it is read as the string or script that it was meant as."""
         place = span(token)
         if token.type == "BAD_QUOTE":
-            self.diagnostics.append(faults.single_quotes(str(token), place))
+            self.diagnostics.append(faults.bad_quotes(str(token), place))
         elif token.type == "BAD_STRING":
             end = place.start + len(token.rstrip())
             self.diagnostics.append(faults.string_not_closed(Span(place.start, end)))
@@ -422,6 +426,10 @@ class _Run(Feed):
         if token.type != "BAD_QUOTE" and ("{" in token or "}" in token):
             self._swallowed = self.damaged = True
 
+    def _is_signed(self, sign: Token, number: Token) -> bool:
+        is_number = number.type == "NUMBER" and sign.end_pos == number.start_pos and not number.startswith("-")
+        return is_number and self._look.welcome(self._state.state_stack, "NUMBER")
+
     def _bad_character(self, token: Token) -> None:
         operators = habits.operators(token)
         if operators and self._look.welcome(self._state.state_stack, *operators[0], *self._following(1)):
@@ -430,6 +438,13 @@ class _Run(Feed):
                 self._feed(made(kind, token, kind.lower()))
             return
         following = self._peek()
+        if str(token) == "+" and following is not None and self._is_signed(token, following):
+            text = str(following)
+            hint = f"numbers have no plus sign: write `{text}`"
+            self._report(faults.bad_number(f"+{text}", span(token).to(span(following)), text, hint), token)
+            return
+        if str(token) == "@" and following is not None and following.start_pos == token.end_pos:
+            self._next()
         is_block = token.value == "/" and following is not None and following.type == "STAR"
         is_comment = is_block or token.startswith("//") or (token.startswith("--") and is_first(self.source, token))
         help_ = hints.COMMENT if is_comment else hints.character(token)

@@ -16,6 +16,12 @@ from .spans import Span
 
 END = "$END"
 
+ELSE_IF = {"elif", "elseif", "elsif"}
+# Letters before a string, in Python.
+PREFIXES = {"b", "f", "r", "u", "br", "fr", "rb", "rf"}
+# Words that mean something to people: to be read before the parser takes what stands before them for complete.
+EARLY = {*ELSE_IF, "is"}
+
 
 def span(token: Token) -> Span:
     start = token.start_pos or 0
@@ -39,6 +45,10 @@ def _continues(held: list[Token], token: Token) -> bool:
     """Whether a token that begins where the last one ended was meant as a part of the same name."""
     last = held[-1]
     is_odd = len(held) > 1 or not last.isascii()
+    if token.type in ("STRING", "BAD_QUOTE"):
+        return len(held) == 1 and last.lower() in PREFIXES  # `f"…"`
+    if last.type in ("STRING", "BAD_QUOTE"):
+        return False
     if token.type == "BAD_CHAR":
         return (is_odd or _is_word(last)) and (token.startswith("-") or token.isalpha())
     if token.type == "NUMBER":
@@ -54,9 +64,10 @@ def _is_word(token: Token) -> bool:
 
 def _joined(parts: list[Token]) -> Token:
     first, last = parts[0], parts[-1]
-    if first is last:
+    if first is last and not (first.type == "BAD_CHAR" and first.isalpha()):
         return first
-    joined = Token("NAME", "".join(parts), first.start_pos, first.line, first.column)
+    kind = "BAD_QUOTE" if last.type in ("STRING", "BAD_QUOTE") else "NAME"
+    joined = Token(kind, "".join(parts), first.start_pos, first.line, first.column)
     joined.end_line, joined.end_column, joined.end_pos = last.end_line, last.end_column, last.end_pos
     return joined
 

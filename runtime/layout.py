@@ -3,7 +3,8 @@
 Keys are relative to the store's root and use `/`. A task is a step or a decision of a run; an instance of it is named
 by `ix`, the path of indexes with dots between them ("3.0"), "" where no loop is around it. An attempt writes only under
 its own prefix `a/{attempt}/`, so that two attempts that overlap never touch each other's objects. The single object
-that they compete for is the instance's `commit.json`.
+that they compete for is the instance's `commit.json`. Whatever refers to a blob stands in an object that ends in
+`.json`: the collection of garbage reads no others.
 """
 
 from __future__ import annotations
@@ -36,8 +37,22 @@ def bundle_key(flow: str, digest: str) -> str:
     return f"{flow}/bundles/{digest}.tar"
 
 
+def blob_folder(flow: str) -> str:
+    return f"{flow}/blobs/sha256"
+
+
 def blob_key(flow: str, digest: str) -> str:
-    return f"{flow}/blobs/sha256/{digest}"
+    return f"{blob_folder(flow)}/{digest}"
+
+
+def condemned_key(flow: str, digest: str) -> str:
+    """The mark that a collection puts on a blob while it removes it."""
+    return f"{flow}/gc/{digest}"
+
+
+def clock_key(flow: str, token: str) -> str:
+    """An object that is written only to see what time the store thinks it is."""
+    return f"{flow}/gc/clock-{token}"
 
 
 def run_key(flow: str, run: str) -> str:

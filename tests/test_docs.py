@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOWC = Path(sys.executable).parent / "flowc"
+SURVEY = ROOT / "docs" / "graph.svg"
 
 # From a fence to the next one: the language after it, and the text between.
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -61,6 +63,41 @@ def test_the_mistakes_are_told_as_shown(hello: Path) -> None:
     checked = flowc("check", "hello.flow", folder=hello)
     assert checked.returncode == 1
     assert (checked.stdout + checked.stderr).strip() == block("docs/getting-started.md", "error[F0202]").strip()
+
+
+@pytest.fixture
+def survey(tmp_path: Path) -> Path:
+    """The folder with the flow that the page about pictures draws."""
+    (tmp_path / "survey.flow").write_text(block("docs/graph.md", "flow survey", "flow"))
+    return tmp_path
+
+
+def test_the_chart_of_a_flow_is_as_shown(survey: Path) -> None:
+    drawn = flowc("graph", "survey.flow", folder=survey)
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    assert drawn.stdout == block("docs/graph.md", "flowchart", "mermaid")
+
+
+def test_pictures_are_written_as_shown(survey: Path) -> None:
+    shown = block("docs/graph.md", "wrote survey.svg", "console")
+    said = [line for line in shown.splitlines() if not line.startswith("$ ")]
+    commands = [line.removeprefix("$ flowc ").split(" > ") for line in shown.splitlines() if line.startswith("$ ")]
+    done = [flowc(*command.split(), folder=survey) for command, *_ in commands]
+    assert "".join(one.stderr for one in done).splitlines() == said
+    # Another Graphviz may set things elsewhere, but not leave anything out.
+    texts = [sorted(re.findall(r"<text[^>]*>([^<]*)", path.read_text())) for path in (survey / "survey.svg", SURVEY)]
+    assert texts[0] == texts[1]
+    assert (survey / "survey.dot").read_text().startswith("digraph")
+
+
+def test_the_fields_of_a_drawing_are_as_shown(survey: Path) -> None:
+    shown = json.loads(block("docs/graph.md", '"clusters"', "json"))
+    drawn = json.loads(flowc("graph", "survey.flow", "--format", "json", folder=survey).stdout)
+    assert shown.keys() == drawn.keys()
+    assert (shown["version"], shown["flow"]) == (drawn["version"], drawn["flow"])
+    for part in ("nodes", "clusters", "edges"):
+        assert shown[part]
+        assert [item for item in shown[part] if item not in drawn[part]] == []
 
 
 def without_what_varies(text: str) -> str:

@@ -55,7 +55,7 @@ def _node(node: Node) -> str:
 
 def _cluster(cluster: Cluster) -> str:
     style = "dashed" if cluster.kind in ("arm", "finally") else "solid"
-    return f"label={quoted(cluster.text)}; class={cluster.kind}; style={style};"
+    return f"label={quoted(cluster.label)}; class={cluster.kind}; style={style};"
 
 
 def _edge(edge: Edge, cluster: str | None) -> str:

@@ -15,6 +15,8 @@ from typing import Literal, TypeAlias
 
 NodeKind: TypeAlias = Literal["step", "choice"]
 ClusterKind: TypeAlias = Literal["foreach", "arm", "repeat", "finally"]
+_WIDEST = 80  # characters of a head that are shown
+
 # data: outputs are read. after: order alone. choice: from an `if` to its arms. carried: from the turn before.
 EdgeKind: TypeAlias = Literal["data", "after", "choice", "carried"]
 
@@ -65,6 +67,11 @@ class Cluster:
     parent: str | None
     line: int
     doc: str = ""
+
+    @property
+    def label(self) -> str:
+        """The head, cut where it would make the box wider than what is in it ever is."""
+        return self.text if len(self.text) <= _WIDEST else f"{self.text[: _WIDEST - 1]}…"
 
 
 Item: TypeAlias = Node | Cluster

@@ -26,8 +26,9 @@ def draw(model: Model) -> Drawing:
 
 
 def text(model: Model, span: Span) -> str:
-    """A place of the program on one line, without comments."""
-    return _BETWEEN.sub(lambda match: match[1] or " ", model.source.text[slice(*span)]).strip()
+    """A place of the program on one line, without comments; XML knows no control characters, which strings may hold."""
+    line = _BETWEEN.sub(lambda match: match[1] or " ", model.source.text[slice(*span)]).strip()
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 
 
 # --- nodes and clusters -----------------------------------------------------------------------------------------------

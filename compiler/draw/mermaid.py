@@ -23,12 +23,12 @@ _ESCAPES = str.maketrans(
 
 
 def render(drawing: Drawing) -> str:
-    ids = {item.id: _id(item) for item in drawing.items}
+    ids = {item.id: id_of(item) for item in drawing.items}
     lines = ["flowchart TD"]
     for depth, item in drawing.walk():
         indent = _INDENT * (depth + 1)
         if isinstance(item, Opened):
-            lines.append(f'{indent}subgraph {ids[item.cluster.id]}["{_escaped(item.cluster.text)}"]')
+            lines.append(f'{indent}subgraph {ids[item.cluster.id]}["{_escaped(item.cluster.label)}"]')
         elif isinstance(item, Node):
             left, right = _SHAPES["gang" if item.gang else item.kind]
             lines.append(f'{indent}{ids[item.id]}{left}"{_label(item)}"{right}')
@@ -42,7 +42,7 @@ def render(drawing: Drawing) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _id(item: Node | Cluster) -> str:
+def id_of(item: Node | Cluster) -> str:
     """Different for different items: no kind's prefix is another's, and `if.a/0` is told from `if.a_0` by `arm_`."""
     prefix = f"{item.kind}_" if item.kind in _PREFIXED else ""
     return prefix + item.id.replace(".", "_").replace("/", "_")

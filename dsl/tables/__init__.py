@@ -7,13 +7,14 @@ setting is known everywhere or nowhere.
 from __future__ import annotations
 
 from .frameworks import FRAMEWORKS, IMAGES, FrameworkRow
-from .rows import KIND_WORDS, Kind, Place, SettingRow, TargetRow, by_alias
+from .rows import KIND_NAMES, KIND_WORDS, Kind, Place, SettingRow, TargetRow, by_alias
 from .rules import RULES, RuleRow, fits
 from .settings import MAIN_SETTINGS, MOST_NODES, RESERVED_ENV_PREFIXES, SETTINGS
 from .targets import SECRETS, TARGETS
 from .words import (
     DURATION_UNITS,
     EDITION,
+    FORMS,
     KEYWORD_ALIASES,
     KEYWORDS,
     RESERVED,
@@ -27,10 +28,12 @@ from .words import (
 __all__ = [
     "DURATION_UNITS",
     "EDITION",
+    "FORMS",
     "FRAMEWORKS",
     "IMAGES",
     "KEYWORDS",
     "KEYWORD_ALIASES",
+    "KIND_NAMES",
     "KIND_WORDS",
     "MAIN_SETTINGS",
     "MOST_NODES",

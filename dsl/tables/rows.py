@@ -39,6 +39,21 @@ KIND_WORDS: dict[Kind, str] = {
     "object": "an object, such as `{ name = 2 }`",
     "objects": "a list of objects, such as `[{ name = 2 }]`",
 }
+# In a few words.
+KIND_NAMES: dict[Kind, str] = {
+    "int": "an int",
+    "number": "a number",
+    "size": "a size",
+    "duration": "a duration",
+    "string": "a string",
+    "bool": "a bool",
+    "word": "a string",
+    "strings": "a list of strings",
+    "texts": "an object of strings",
+    "numbers": "an object of whole numbers",
+    "object": "an object",
+    "objects": "a list of objects",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,29 @@ KEYWORD_ALIASES = {
     "workflow": "flow",
 }
 
+# What is a setting of a step elsewhere: how it is written here, and an example of its `{value}`.
+FORMS: dict[str, tuple[str, str]] = (
+    dict.fromkeys(
+        ("nodes", "nnodes", "num_nodes", "node_count", "replicas", "workers", "num_workers"),
+        ("the number of nodes stands in the step's head: `step NAME parallel({value}) {{`", "2"),
+    )
+    | dict.fromkeys(
+        ("when", "condition", "only_if", "run_if"),
+        ("a condition stands around the step: `if {value} {{ step NAME {{ … }} }}`", "CONDITION"),
+    )
+    | dict.fromkeys(
+        ("for_each", "with_items", "with_param", "matrix"),
+        ("for each item of a list, in a loop around it: `foreach item in {value} {{ step NAME {{ … }} }}`", "LIST"),
+    )
+    | dict.fromkeys(
+        ("dependencies", "depends", "depends_on", "needs", "requires", "wait_for"),
+        ("write `after {value}`, or nothing where an input of the step comes from there", "STEP"),
+    )
+    | dict.fromkeys(("description", "documentation"), ("write it above, in lines that begin with `##`", ""))
+    | dict.fromkeys(("cron",), ('write `schedule "30 2 * * *" in "UTC"` in the flow', ""))
+    | dict.fromkeys(("secrets",), ("write `env NAME = secret.NAME`", ""))
+)
+
 SCRIPT_LANGUAGES = ("bash", "python")
 
 # --- units ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from flowc.compiler.model import Build
 from flowc.dsl.diagnostics import Diagnostic
 from flowc.dsl.spans import Span
 from flowc.runtime.plan import Step
+from flowc.runtime.store.urls import locate
 from flowc.targets.pending import pending
 from flowc.targets.settings import MAX_WAIT, deadline, is_image, last_wait
 
@@ -97,7 +98,7 @@ def _store(build: Build) -> Iterator[Diagnostic]:
         return
     if "{{" in store or not store.isprintable():
         yield faults.store_unusable(store)
-    elif not store.startswith("s3:"):
+    elif locate(store).kind == "local":
         yield faults.store_on_one_host(store)
 
 

@@ -133,14 +133,22 @@ def wide(steps: int) -> str:
 
 def nested(depth: int) -> str:
     """Loops and conditions in each other, a step at the bottom that reads what surrounds it."""
-    blocks = ("foreach v{n} in {items} {{", "if label != {label} {{", "repeat max 2 {{")
     heads, tails = [], []
     for n in range(depth):
-        items = '["a", "b"]'
-        heads.append("  " * (n + 1) + blocks[n % 3].format(n=n, items=items, label=f'"{n}"'))
-        tails.append("  " * (n + 1) + ("} until bottom.done" if n % 3 == 2 else "}"))
-    bottom = '  step bottom {\n    in  label\n    out done: bool\n    run ["work", label, out.done]\n  }\n'
-    # An `until` sees a step inside an inner `foreach` only with stars, so the loops end on their own.
-    tails = [tail.replace("bottom.done", 'label == "end"') for tail in tails]
-    text = "\n".join(heads) + "\n" + bottom + "\n".join(reversed(tails)) + "\n"
-    return 'flow nested {\n  param label: string = "x"\n' + text + "}\n"
+        indent = "  " * (n + 1)
+        match n % 3:
+            case 0:
+                heads.append(f'{indent}foreach v{n} in ["a", "b"] {{')
+                tails.append(f"{indent}}}")
+            case 1:
+                heads.append(f'{indent}if label != "{n}" {{')
+                tails.append(f"{indent}}}")
+            case _:
+                heads.append(f"{indent}repeat max 2 {{")
+                body = '  out done: bool  run ["turn", out.done]'
+                tails.append(f"{indent}  step turn{n} {{{body} }}\n{indent}}} until turn{n}.done")
+    variables = [f"v{n}" for n in range(0, depth, 3)]
+    inputs = "".join(f"    in {name}\n" for name in ("label", *variables))
+    bottom = f'  step bottom {{\n{inputs}    run ["work", label, {", ".join(variables)}]\n  }}'
+    lines = [*heads, bottom, *reversed(tails)]
+    return 'flow nested {\n  param label: string = "x"\n' + "\n".join(lines) + "\n}\n"

@@ -110,8 +110,8 @@ def drawing_of(text: str) -> Drawing:
 TEXTS = st.text(
     st.sampled_from("ab Z09_.,#\"\\<>&;`$*[]{}()|%~-='/é×\u2028😀") | st.characters(codec="utf-8"), max_size=20
 )
-# What a program's text can be: no line ends and no other control characters, see `from_model.text`.
-HEADS = TEXTS.map(lambda text: "".join(letter for letter in text if letter.isprintable()).strip())
+# What a block's head can be: it begins with a word, and has no line ends, see `from_model.text`.
+HEADS = TEXTS.map(lambda text: " ".join(["if", *"".join(filter(str.isprintable, text)).split()]))
 # Words that mean something to Mermaid or to Graphviz, beside plain ones.
 NAMES = ("end", "style", "graph", "subgraph", "node", "class", "click", "o", "x", "default", "a", "b_0", "finally_")
 FORWARD: tuple[EdgeKind, ...] = ("data", "after")
@@ -124,7 +124,10 @@ def drawings(pick: st.DrawFn) -> Drawing:
     items: list[Item] = []
 
     def step(parent: str | None) -> None:
-        gang = pick(st.none() | st.builds(Gang, HEADS.filter(bool), st.sampled_from((None, "torchrun"))))
+        gang = pick(
+            st.none()
+            | st.builds(Gang, st.sampled_from(("4", "workers", "split.n")), st.sampled_from((None, "torchrun")))
+        )
         name = next(names)
         items.append(Node(name, "step", parent, 1, pick(TEXTS), gang, pick(st.booleans()), pick(st.booleans())))
 

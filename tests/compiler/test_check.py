@@ -143,7 +143,6 @@ def test_what_waits_for_itself(inside: str, message: str, help_: str) -> None:
         step("z", "after a") + "param go: bool\nif go {" + step("a") + "}",
         step("z", "after a") + step("a", "allow_failure = true"),
         step("z", "after a") + "foreach i in [1] {" + step("a", reads=("i",)) + "}",
-        step("a") + "finally {" + step("z", "after a") + "}",
     ],
 )
 def test_what_does_not_wait_for_itself(inside: str) -> None:

@@ -82,7 +82,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_help_has_examples_and_loads_nothing_heavy(place: Place) -> None:
     assert "examples:" in place.flowc("--help").out
-    for command in ("check", "fmt", "compile", "run", "explain"):
+    for command in ("check", "fmt", "graph", "compile", "run", "explain"):
         assert "examples:" in place.flowc(command, "--help").out
     heavy = "import sys; from flowc.compiler.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     heavy += "sys.exit(bool({'lark', 'networkx', 'yaml', 'rich', 'pathspec', 'psutil'} & set(sys.modules)))"
@@ -143,6 +143,18 @@ def test_check_as_json(place: Place) -> None:
     )
     assert BAD[first["span"]["start"] : first["span"]["end"]] == "epoch"
     assert first["fix"]["edits"][0]["text"] == "epochs"
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_of_very_many_mistakes_the_first_are_shown(place: Place, format_: str) -> None:
+    place.write("many.flow", 'flow f { step s { run ["' + "\\q" * 1200 + '"] } }')
+    done = place.flowc("check", "many.flow", "--format", format_)
+    assert done.code == 1
+    if format_ == "json":
+        assert len(json.loads(done.out)["files"][0]["diagnostics"]) == 1000
+    else:
+        assert done.out.count("error[F0109]") == 1000
+        assert "1200 errors; the first 1000 are shown\n" in done.out
 
 
 def test_a_plain_check_loads_no_other_format(place: Place) -> None:

@@ -79,6 +79,22 @@ def test_a_head_over_several_lines_goes_on_one_and_loses_its_comments() -> None:
     assert text(model, Span(0, len(written))) == 'a.x < 2 or "#  \\"kept\\"  #" == b'
 
 
+@pytest.mark.parametrize("odd", ["\x07", "\x7f", "\u2028", "\ufffe", "\u202e"])
+def test_a_head_has_no_characters_that_are_not_seen(odd: str) -> None:
+    model = model_of('flow f { step s { run ["x"] } }')
+    object.__setattr__(model, "source", Source("flow.flow", f'"a{odd}b"'))
+    assert text(model, Span(0, 5)) == '"a\N{REPLACEMENT CHARACTER}b"'
+
+
+def test_a_long_head_is_cut_where_it_is_shown() -> None:
+    condition = " or ".join(["flag"] * 20)
+    drawing = drawing_of(f'flow f {{ param flag: bool = true if {condition} {{ step s {{ run ["s"] }} }} }}')
+    (cluster,) = drawing.clusters
+    assert cluster.text == f"if {condition}"
+    assert len(cluster.label) == 80
+    assert cluster.text.startswith(cluster.label.removesuffix("…"))
+
+
 def test_what_stands_in_a_block_is_drawn_in_it(everything: Drawing) -> None:
     parents = {item.id: item.parent for item in everything.items}
     assert parents["tokenize"] == "shard"

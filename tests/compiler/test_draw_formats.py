@@ -100,7 +100,7 @@ def check_mermaid(drawing: Drawing) -> None:
     shown = [("\n".join((node.label, " · ".join(node.marks))).strip("\n"), node.parent) for node in drawing.nodes]
     assert [(unescaped(label), parent) for label, parent in nodes] == shown
     assert [(unescaped(label), parent) for label, parent in clusters] == [
-        (cluster.text, cluster.parent) for cluster in drawing.clusters
+        (cluster.label, cluster.parent) for cluster in drawing.clusters
     ]
     assert edges == [(edge.source, edge.target, edge.label) for edge in drawing.edges]
 
@@ -142,7 +142,7 @@ def check_dot(drawing: Drawing) -> None:
     assert (graph["name"], graph["compound"]) == (drawing.flow, "true")
     names: list[str] = [item["name"].removeprefix("cluster_") for item in graph["objects"]]
     parents = {item.id: item.parent for item in drawing.items}
-    labels = {cluster.id: cluster.text for cluster in drawing.clusters}
+    labels = {cluster.id: cluster.label for cluster in drawing.clusters}
     labels |= {node.id: "\n".join(filter(None, (node.label, " · ".join(node.marks)))) for node in drawing.nodes}
     assert {name: plain(item["label"]) for name, item in zip(names, graph["objects"], strict=True)} == labels
     for name, item in zip(names, graph["objects"], strict=True):

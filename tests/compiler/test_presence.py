@@ -121,6 +121,8 @@ def test_in_a_string_the_remedy_is_an_input() -> None:
 def test_what_is_unresolved_is_not_complained_about_again() -> None:
     assert codes(IF_A + step("z", "either(a.x, q.x)")) == ["F0202"]
     assert codes(IF_A + step("z", "either(a.y, 0)")) == ["F0203"]
+    loop = f"if go {{ foreach i in items {{ {step('a')} }} }}\n"
+    assert codes(loop + step("z", "either(a.y, 0)[*]")) == ["F0203"]
 
 
 # --- steps that may fail ----------------------------------------------------------------------------------------------
@@ -219,6 +221,39 @@ def test_previous_looks_at_the_end_of_the_turn_before() -> None:
     assert codes(covered) == []
     sibling = turn.format(step("a", "previous(b.x, 0)"), step("b"), step("r"))
     assert codes(sibling) == ["F0252"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        (f"if previous(a.x, 1) > 0 {{ {step('a')} }}", ["F0252"]),
+        (f"if previous(either(a.x, 0), 1) > 0 {{ {step('a')} }}", []),
+        (f"if go {{ {step('s')} }} else if previous(s.x, 1) > 0 {{ {step('a')} }}", ["F0252"]),
+        (f"if go {{ {step('s')} }} else if previous(either(s.x, 0), 1) > 0 {{ {step('a')} }}", []),
+        (f"foreach v in previous(a[*].x, [1]) {{ {step('a', fails=True)} }}", ["F0255"]),
+        (f"foreach v in previous(a[*].x, [1]) {{ {step('a')} }}", []),
+        (f"foreach v in previous(either(a.x, 0)[*], [1]) {{ {step('a', fails=True)} }}", []),
+        (f"foreach v in previous(either(a.x, 0)[*], [1]) {{ if go {{ {step('a')} }} }}", []),
+        (f"foreach v in previous(either(a.x, 0)[*], [1]) {{ {step('a')} }}", ["F0258"]),
+        (f"if go {{ repeat max 2 {{ {step('a')} }} until previous(a.x, 1) > 0 }}", []),
+    ],
+)
+def test_a_head_may_read_its_own_block_in_the_turn_before(inside: str, expected: list[str]) -> None:
+    assert codes(f"repeat max 4 {{ {inside} {step('z')} }} until z.x > 1") == expected
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"if either(a.x, 0) > 1 {{ {step('a')} }}",
+        f"if go {{ {step('a')} }} else if either(a.x, 0) > 1 {{ {step('b')} }}",
+        f"foreach i in either(a[*].x, [1]) {{ {step('a')} }}",
+        f"foreach i in either(a.x, 0)[*] {{ {step('a')} }}",
+        step("a", "either(a.x, 0)"),
+    ],
+)
+def test_what_waits_for_itself_has_no_other_fault(inside: str) -> None:
+    assert codes(inside) == ["F0250"]
 
 
 def test_two_turns_do_not_complete_each_other() -> None:

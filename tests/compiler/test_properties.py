@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from flowc.compiler.driver import check_source
@@ -24,6 +24,7 @@ from flowc.dsl.spans import Source
 from flowc.runtime import plan as plans
 from tests.fuzz import laws
 from tests.fuzz.flows import flow
+from tests.fuzz.mistakes import MISTAKES, Mistake
 from tests.fuzz.programs import written
 from tests.fuzz.tree import Program, renamed, shuffled
 
@@ -130,6 +131,17 @@ def test_the_order_of_declarations_means_nothing(program: Program, rng: random.R
     assert laws.unordered(laws.plan_of(shuffled(program, rng))) == laws.unordered(laws.plan_of(program))
 
 
+@quick
+@given(programs, randoms, st.sampled_from(MISTAKES))
+def test_one_mistake_is_said_once(program: Program, rng: random.Random, mistake: tuple[str, Mistake]) -> None:
+    codes, broken = mistake[0].split(), mistake[1](program, rng)
+    assume(broken is not None)
+    assert broken is not None
+    said = [item.code for item in laws.checked(broken).diagnostics if item.severity == "error"]
+    assert len(said) == 1
+    assert any(said[0].startswith(code) for code in codes)
+
+
 # --- whatever the text ------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +175,7 @@ from flowc.dsl.spans import Source
 from flowc.runtime import plan
 from tests.fuzz import laws
 from tests.fuzz.flows import flow
+from tests.fuzz.mistakes import MISTAKES, Mistake
 from tests.fuzz.mutations import mutate
 
 def show(name, checked, source):

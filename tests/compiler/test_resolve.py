@@ -761,6 +761,7 @@ def test_the_default_of_a_parameter(type_: str, default: str, known: object) -> 
         ("json[int]", [("F0304", "json[int]")]),
         ("str", [("F0301", "str")]),
         ("list[list[strng]]", [("F0301", "strng")]),
+        ("Array[Sequence[str]]", [("F0301", "Array[Sequence[str]]")]),
     ],
 )
 def test_a_parameter_that_is_wrong(declared: str, found: list[tuple[str, str]]) -> None:

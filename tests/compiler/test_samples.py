@@ -1,6 +1,7 @@
-"""Whole programs: good ones with their plan and graph, bad ones with what is said about them, word by word.
+"""Whole programs, stage by stage: a folder per program under `tests/samples`, a file per stage.
 
-A folder per program under `tests/samples`; every code of the front end has a bad one.
+A good one has its layout (`formatted.flow`, where that is not how it is written), its model, its plan and its graph; a
+bad one what is said about it, word by word. Every code of the front end has a bad one.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from flowc.compiler.lower import lower
 from flowc.compiler.model import Model
 from flowc.compiler.render import text
 from flowc.dsl.diagnostics import Diagnostic, has_errors
+from flowc.dsl.format import format_source
 from flowc.dsl.spans import Source
 from flowc.runtime import plan as plans
 from tests.conftest import Golden
+
+from .model_text import model_text
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "samples"
@@ -29,6 +33,17 @@ BAD = sorted((SAMPLES / "bad").iterdir())
 FAULTS = sorted(path for folder in ("dsl", "compiler") for path in (ROOT / folder).glob("*faults.py"))
 # Needs a folder that cannot be bundled, see test_driver.
 WITHOUT_SAMPLE = {"F0601"}
+# Whose message or label is the remedy, or where none is known.
+WITHOUT_REMEDY = {
+    "F0101": "what was expected is named; what was meant is not always known",
+    "F0102": "what is not closed is named",
+    "F0114": "any other name will do",
+    "F0118": "nobody writes this by hand",
+    "F0119": "the mistakes before it are to be put right first",
+    "F0120": "what is missing is named, and where",
+    "F0201": "no name is near",
+    "F0403": "the message shows a value of the kind",
+}
 
 
 def check(folder: Path) -> tuple[Model | None, tuple[Diagnostic, ...], Source]:
@@ -39,11 +54,17 @@ def check(folder: Path) -> tuple[Model | None, tuple[Diagnostic, ...], Source]:
 
 @pytest.mark.parametrize("folder", GOOD, ids=lambda folder: folder.name)
 def test_a_good_program(folder: Path, golden: Golden) -> None:
-    model, diagnostics, _ = check(folder)
+    model, diagnostics, source = check(folder)
     assert diagnostics == ()
     assert model is not None
     plan = lower(model)
     assert plans.load(plans.dump(plan)) == plan
+    formatted, _ = format_source(source)
+    assert formatted is not None
+    if formatted != source.text:
+        golden(folder / "formatted.flow", formatted)
+    assert (folder / "formatted.flow").exists() == (formatted != source.text)
+    golden(folder / "model.json", model_text(model))
     golden(folder / "plan.json", json.dumps(json.loads(plans.dump(plan)), indent=2, ensure_ascii=False) + "\n")
     golden(folder / "graph.mmd", draw.render(draw.draw(model), "mermaid"))
 
@@ -67,3 +88,8 @@ def test_every_code_has_a_sample() -> None:
 
 def test_every_code_has_one_constructor() -> None:
     assert len(codes()) == len(set(codes()))
+
+
+def test_every_diagnostic_says_what_to_do() -> None:
+    bare = {item.code for folder in BAD for item in check(folder)[1] if not (item.help or item.fix or item.related)}
+    assert bare == WITHOUT_REMEDY.keys()

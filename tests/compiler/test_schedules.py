@@ -49,6 +49,9 @@ def test_a_schedule_is_taken(written: str, cron: str, zone: str) -> None:
     assert [(one.cron, one.zone) for one in found] == [(cron, zone)]
 
 
+_OTHER_DAY = "choose a day that one of these months has; `*` in the place of the month means all of them"
+
+
 @pytest.mark.parametrize(
     ("written", "code", "place", "help_"),
     [
@@ -89,13 +92,13 @@ def test_a_schedule_is_taken(written: str, cron: str, zone: str) -> None:
         ('"* * * * 1#2"', "F0442", "1#2", "weeks of a month are not counted; let a step look at the date"),
         ('"MON * * * *"', "F0442", "MON", "the minute is a number"),
         # numbers that there are not
-        ('"60 * * * *"', "F0443", "60", ""),
-        ('"* 24 * * *"', "F0443", "24", ""),
-        ('"* * 0 * *"', "F0443", "0", ""),
-        ('"* * * 13 *"', "F0443", "13", ""),
+        ('"60 * * * *"', "F0443", "60", "write a number from 0 to 59"),
+        ('"* 24 * * *"', "F0443", "24", "write a number from 0 to 23"),
+        ('"* * 0 * *"', "F0443", "0", "write a number from 1 to 31"),
+        ('"* * * 13 *"', "F0443", "13", "write a number from 1 to 12"),
         ('"* * * * 7"', "F0443", "7", "Sunday is 0"),
-        ('"*/0 * * * *"', "F0443", "*/0", ""),
-        ('"*/90 * * * *"', "F0443", "*/90", ""),
+        ('"*/0 * * * *"', "F0443", "*/0", "write a number from 1 to 59"),
+        ('"*/90 * * * *"', "F0443", "*/90", "write a number from 1 to 59"),
         ('"* * * * 5-1"', "F0444", "5-1", "write `5-6,0-1`"),
         ('"* 22-0 * * *"', "F0444", "22-0", "write `22-23,0`"),
         # names
@@ -114,8 +117,8 @@ def test_a_schedule_is_taken(written: str, cron: str, zone: str) -> None:
             "1",
             "schedulers do not agree whether both have to fit; make two schedules, or one of the fields `*`",
         ),
-        ('"0 0 30 2 *"', "F0447", "30 2", ""),
-        ('"0 0 31 4,6 *"', "F0447", "31 4,6", ""),
+        ('"0 0 30 2 *"', "F0447", "30 2", _OTHER_DAY),
+        ('"0 0 31 4,6 *"', "F0447", "31 4,6", _OTHER_DAY),
         # zones
         ('"0 0 * * *" in "Europe/Pariss"', "F0448", '"Europe/Pariss"', "did you mean `Europe/Paris`?"),
         ('"0 0 * * *" in "europe/paris"', "F0448", '"europe/paris"', "did you mean `Europe/Paris`?"),
@@ -128,8 +131,18 @@ def test_a_schedule_is_taken(written: str, cron: str, zone: str) -> None:
             for zone in ("CET", "EST", "PST8PDT", "IST", "UTC+2", "+02:00", "Japan")
         ),
         # references
-        ('"${n} * * * *"', "F0440", '"${n} * * * *"', "when a flow runs is known when it is compiled"),
-        ('"0 0 * * *" in "${z}"', "F0440", '"${z}"', "when a flow runs is known when it is compiled"),
+        (
+            '"${n} * * * *"',
+            "F0440",
+            '"${n} * * * *"',
+            "write the text itself: when a flow runs is known when it is compiled",
+        ),
+        (
+            '"0 0 * * *" in "${z}"',
+            "F0440",
+            '"${z}"',
+            "write the text itself: when a flow runs is known when it is compiled",
+        ),
     ],
 )
 def test_a_schedule_is_refused_once_where_it_stands(written: str, code: str, place: str, help_: str | None) -> None:
@@ -170,6 +183,12 @@ def test_a_flow_that_starts_by_itself_has_defaults_for_all_parameters() -> None:
     assert len(found) == 2
     assert [(item.code, text[slice(*item.span)]) for item in say if item.span] == [("F0451", "a"), ("F0451", "c")]
     assert read("param a: int")[1] == []
+
+
+def test_that_a_schedule_is_no_place_for_a_parameter_is_all_that_is_said_about_it() -> None:
+    _, say, text = read('param a: string param b: int schedule "${a}"')
+    found = [(item.code, text[slice(*item.span)]) for item in say if item.span]
+    assert found == [("F0440", '"${a}"'), ("F0451", "b")]
 
 
 def test_the_same_schedule_twice_is_kept_once() -> None:

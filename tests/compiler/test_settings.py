@@ -201,13 +201,14 @@ def test_a_value_is_taken(path: str, text: str, value: Json) -> None:
         ("step: memory", "16", "F0403", "16", "write `16GiB`"),
         ("step: timeout", "30", "F0403", "30", "write `30s`"),
         ("step: cache", '"true"', "F0403", '"true"', "write `true`"),
-        ("step: cpu", "0", "F0404", "0", ""),
-        ("step: gpu", "-1", "F0404", "-1", ""),
+        ("step: cpu", "0", "F0404", "0", "write `0.001` or more"),
+        ("step: gpu", "-1", "F0404", "-1", "write `0` or more"),
+        ("step: retries", "2000", "F0404", "2000", "write `1000` or less"),
         ("step: cpu", "cores", "F0405", "cores", "settings are known when the flow is compiled"),
         ("step: image", "base", "F0405", "base", 'text stands in double quotes: "base"'),
         ("step: image", '"a:${tag}"', "F0405", '"a:${tag}"', "settings are known when the flow is compiled"),
         ("step: cpu", "either(1, 2)", "F0405", "either(1, 2)", "settings are known when the flow is compiled"),
-        ("step: image", '" "', "F0410", '" "', ""),
+        ("step: image", '" "', "F0410", '" "', "without the setting it is flowc's own"),
         ("step: image", '"Acme/Train"', "F0413", '"Acme/Train"', "for example `acme/train`"),
         ("deepspeed: launcher", '"pdhs"', "F0412", '"pdhs"', "did you mean `pdsh`?"),
         ("deepspeed: config", '"../zero.json"', "F0413", '"../zero.json"', "for example `ds_config.json`"),
@@ -229,7 +230,7 @@ def test_a_value_is_taken(path: str, text: str, value: Json) -> None:
             "use the setting `gpu` of the step",
         ),
         ("on argo: resources", "{ efa = 1 }", "F0413", "efa", "for example `vpc.amazonaws.com/efa`"),
-        ("on argo: resources", '{ "a.io/b" = 0 }', "F0404", "0", ""),
+        ("on argo: resources", '{ "a.io/b" = 0 }', "F0404", "0", "write `1` or more"),
         (
             "on argo: volumes",
             '[{ path = "/d"  claim = "c"  mode = 1 }]',
@@ -286,9 +287,9 @@ def test_a_value_is_taken(path: str, text: str, value: Json) -> None:
             "add `efs`",
         ),
         ("on sfn: ulimits", "{ memlok = -1 }", "F0412", "memlok", "did you mean `memlock`?"),
-        ("on sfn: ulimits", "{ nofile = -2 }", "F0404", "-2", ""),
+        ("on sfn: ulimits", "{ nofile = -2 }", "F0404", "-2", "write `-1` or more"),
         ("on sfn: log_retention", "2d", "F0419", "2d", None),
-        ("on sfn: disk", "20GiB", "F0404", "20GiB", ""),
+        ("on sfn: disk", "20GiB", "F0404", "20GiB", "write `21GiB` or more"),
         ("on sfn: instance_type", '"p5"', "F0413", '"p5"', "for example `p5.48xlarge`"),
         (
             "on sfn: job_role",
@@ -513,6 +514,22 @@ def test_a_step_without_parallel_has_no_gang() -> None:
     assert (known.framework, known.block, known.main) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("block", "remedy"),
+    [
+        ("resources { cpu = 2 }", "`cpu = 4`, `memory = 16GiB`"),
+        ("retry { limit = 2 }", "`retries = 3`"),
+        ("timeout { x = 2 }", "`timeout = 2h`"),
+        ("cpu { x = 2 }", "`cpu = …`"),
+        ("pytorch { }", "did you mean `torchrun`?"),
+    ],
+)
+def test_what_is_a_block_elsewhere_and_settings_here(block: str, remedy: str) -> None:
+    found = [item for item in step_of(block, head="parallel(2)")[2] if item.code == "F0503"]
+    assert len(found) == 1
+    assert remedy in found[0].help[0]
+
+
 def test_a_gang_of_an_unknown_framework_has_none() -> None:
     known, _, _ = step_of("toruchrun { }", head="parallel(2)")
     assert known.framework is None
@@ -559,7 +576,7 @@ def secrets_of(text: str) -> tuple[tuple[str | None, ...], list[str]]:
     [
         ('argo = "a/b"  sfn = "c:d"  local = "E"', ("a/b", "c:d", "E"), []),
         ('local = "E"', (None, None, "E"), []),
-        ("", (None, None, None), ["F0430"]),
+        ("", (None, None, None), []),  # for this machine, where the name in capitals is read
         ('aws = "c:d"', (None, None, None), ["F0401"]),
         ('argo = "a/b"  argo = "c/d"', ("a/b", None, None), ["F0402"]),
         ('argo = "a"', (None, None, None), ["F0413"]),

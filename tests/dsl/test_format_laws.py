@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import re
 import time
@@ -13,16 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowc.compiler.check import check
-from flowc.compiler.lower import lower
-from flowc.compiler.resolve import resolve
 from flowc.dsl import literals
 from flowc.dsl.diagnostics import has_errors
 from flowc.dsl.format import WIDTH, format_source
 from flowc.dsl.parse import parse
-from flowc.dsl.spans import Source, Span
-from flowc.runtime import plan as plans
+from flowc.dsl.spans import Source
 from tests.fuzz.front_end import programs
+from tests.fuzz.laws import bare
 from tests.fuzz.programs import Tokens, program, written
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -59,30 +55,9 @@ def taken_apart(text: str) -> tuple[Tokens, Tokens]:
     return tokens, [match[0] for match in found if match["comment"]]
 
 
-def bare(value: Any) -> Any:
-    """A syntax tree without places and source."""
-    if isinstance(value, (Span, Source)):
-        return None
-    if isinstance(value, tuple):
-        return [bare(item) for item in value]
-    if dataclasses.is_dataclass(value):
-        return type(value).__name__, [bare(getattr(value, part.name)) for part in dataclasses.fields(value)]
-    return value
-
-
 def said(text: str) -> tuple[Any, list[tuple[str, str]]]:
     file, diagnostics = parse(Source("a.flow", text))
     return bare(file), [(item.code, item.message) for item in diagnostics]
-
-
-def plan_of(text: str) -> str:
-    file, diagnostics = parse(Source("a.flow", text))
-    assert file is not None
-    model, found = resolve(file)
-    diagnostics += found + check(model, Path())
-    assert not has_errors(diagnostics), diagnostics
-    # Where a step stands in the file is told in messages at run time.
-    return re.sub(r'"line":\d+', "", plans.dump(lower(model)))
 
 
 def without_scripts(text: str) -> str:
@@ -100,13 +75,6 @@ def test_every_program_of_the_grammar(rng: random.Random) -> None:
     assert meant(found) == meant(tokens)
     assert tuple(comments) == before.comments
     assert said(after) == said(before.text)
-
-
-@thorough
-@given(randoms)
-def test_the_plan_stays_the_same(rng: random.Random) -> None:
-    before = written(program(rng, built=True), rng).text
-    assert plan_of(formatted(before)) == plan_of(before)
 
 
 @thorough

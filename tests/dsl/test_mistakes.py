@@ -71,12 +71,14 @@ IN_FLOW = [
     ('if x is not "a" { # }', "F0123", "is not", "write `!=`"),
     ("if x = 3 { # }", "F0124", "=", "write `==`"),
     ("if a.x = 3 and y { # }", "F0124", "=", "write `==`"),
-    ("if 1 < x < 3 { # }", "F0122", "<", "compare twice: `… x and x …`"),
-    ("if x == y == z { # }", "F0122", "==", "compare twice: `… y and y …`"),
+    ("if 1 < x < 3 { # }", "F0122", "<", "write `1 < x and x < 3`"),
+    ("if x == y == z { # }", "F0122", "==", "write `x == y and y == z`"),
     ("if x == not y { # }", "F0101", "not", "put it in parentheses"),
     ("if x + 1 < 3 { # }", "F0107", "+", "there is no arithmetic"),
     ("if x * 2 < 3 { # }", "F0101", "*", "there is no arithmetic"),
     ("if f(x) { # }", "F0101", "(", "there are no functions but `either` and `previous`"),
+    ('if x in ["a"] { # }', "F0101", "in", "compare with each: `x == a or x == b`"),
+    ('if x not in ["a"] { # }', "F0101", "not", "compare with each: `x != a and x != b`"),
     # foreach
     ("for x in xs { # }", "F0121", "for", "did you mean `foreach`?"),
     ("for (x in xs) { # }", "F0121", "for", "did you mean `foreach`?"),
@@ -122,11 +124,20 @@ IN_FLOW = [
     ("step b parallel[4] {}", "F0140", "[", "write `parallel(4)`"),
     ("step b parallel = 4 {}", "F0140", "=", "write `parallel(4)`"),
     ("step b parallel: 4 {}", "F0140", ":", "write `parallel(4)`"),
+    ("step b parallel(nodes=4) {}", "F0101", "nodes=", "without a name: `(4)`"),
     ("step b parallel {}", "F0140", "parallel", "write `parallel(2)`"),
     ("step b(4) {}", "F0101", "(", "write `step b parallel(2)`"),
     ("step b after c {}", "F0101", "after", "`after` stands on a line of its own"),
     ('step "b" {}', "F0101", '"b"', "names stand without quotes: `b`"),
     # other lines
+    ("torchrun { procs_per_node = 2 }", "F0101", "{", "step NAME parallel(2) { torchrun { … } }"),
+    ("defaults { torchrun { procs_per_node = 2 } }", "F0101", "{", "step NAME parallel(2) { torchrun { … } }"),
+    ("defaults { resources { cpu = 2 } }", "F0101", "{", "settings stand each on its line"),
+    ("jobs:\n    #", "F0101", ":", "steps stand in the flow itself: step NAME { … }"),
+    ("jobs: {\n    #\n  }", "F0101", ":", "steps stand in the flow itself: step NAME { … }"),
+    ("steps {\n    #\n  }", "F0101", "{", "steps stand in the flow itself: step NAME { … }"),
+    ("@step\n  #", "F0107", "@", "there are no decorators"),
+    ("@retry(3)\n  #", "F0107", "@", "there are no decorators"),
     ("schedule 30 2 * * *", "F0101", "30", 'write `schedule "30 2 * * *" in "Europe/Paris"`'),
     ("schedule daily", "F0101", "daily", 'write `schedule "30 2 * * *" in "Europe/Paris"`'),
     ('schedule = "0 * * * *"', "F0101", "=", 'write `schedule "30 2 * * *" in "Europe/Paris"`'),
@@ -137,6 +148,7 @@ IN_FLOW = [
     ('on argo queue = "x"', "F0101", "queue", ""),
     ('secret "hub" { argo = "x" }', "F0101", '"hub"', "names stand without quotes: `hub`"),
     ('secret hub { argo: "x" }', "F0141", ":", "write `name = value`"),
+    ('secret hub = "a/b"', "F0101", "=", 'secret hub { argo = "…" }'),
     ("secret hub", "F0101", "hub", ""),
     ("finally { foreach x in xs { # } }", "F0138", "foreach", "write the step itself"),
     ("finally {\n    if x { # } else { # }\n  }", "F0138", "if", "write the step itself"),
@@ -148,6 +160,7 @@ IN_FLOW = [
     ("param p: list<int>", "F0143", "<int>", "write `list[int]`"),
     ("param p: list(int)", "F0143", "(int)", "write `list[int]`"),
     ("param p: int[] = [1]", "F0143", "int[]", "write `list[int]`"),
+    ("param p: map[string, int]", "F0101", ",", "anything with names and values is `json`"),
     ("param p: int?", "F0107", "?", "a parameter may have a default"),
     ("param p: json = { a: 1 }", "F0141", ":", "write `name = value`"),
     ('param p: json = { a = 1, "a" = 2 }', "F0129", '"a"', ""),
@@ -171,15 +184,24 @@ IN_STEP = [
     ("in x = a[:].b", "F0126", "[:]", "write `a[*].b`"),
     ("in x = a.b.c", "F0127", ".c", "`step.output`"),
     ("in x = a.b.c.d", "F0127", ".c", "`step.output`"),
+    ("in x = a.out.x", "F0127", "a.out.x", "write `a.x`"),
+    ("in x = a.outputs.x", "F0127", "a.outputs.x", "write `a.x`"),
+    ("in x = steps.a.x", "F0127", "steps.a.x", "write `a.x`"),
+    ("in x = steps.a.outputs.x", "F0127", "steps.a.outputs.x", "write `a.x`"),
+    ("in x = param.n", "F0101", "param", "write `n`"),
+    ("in x = step.a.y", "F0101", "step", "write `a.y`"),
     ("in x = either(a, b).c", "F0127", ".c", ""),
     ("in x = either a, b", "F0101", "a", "write `either(a, b)`"),
     ("in x = either[a, b]", "F0101", "[", "write `either(a, b)`"),
     ("in x = either(a b)", "F0101", "b", ""),
     ("in x = either(a,)", "F0101", ")", ""),
-    ("in x = either()", "F0101", ")", ""),
+    ("in x = either()", "F0101", ")", "write `either(a, b)`"),
+    ('run ["a", out]', "F0101", "]", "a name follows: `out.name`"),
+    ("out each: int", "F0101", ":", "write `out each name: type`"),
+    ("cpu:\n      4", "F0101", ":", "a value follows on the same line"),
     ("in x = previous(a.b)", "F0128", "previous(a.b)", "write `previous("),
     ("in x = previous(a.b, 1, 2)", "F0128", "previous(a.b, 1, 2)", "write `previous("),
-    ("in x = previous()", "F0101", ")", ""),
+    ("in x = previous()", "F0101", ")", "write `previous(a, b)`"),
     ("in x = previous a.b", "F0101", "a", "write `previous(a, b)`"),
     ("in x = a ? b : c", "F0107", "?", "`either(a, b)`"),
     ("in x = a if b else c", "F0101", "if", "`either(a, b)`"),
@@ -234,6 +256,11 @@ IN_STEP = [
     ('in x = "${a.b.c}"', "F0131", "a.b.c", "values have no parts"),
     ('in x = "${}"', "F0131", "${}", r"write `\${`"),
     ('in x = "${ a }"', "F0131", " a ", "without blanks: `${a}`"),
+    ('in x = "${{ a }}"', "F0131", "{ a }", "one pair of braces: `${a}`"),
+    ('in x = "${{a.b}}"', "F0131", "{a.b}", "one pair of braces: `${a.b}`"),
+    ('in x = "${{ steps.a.outputs.b }} c"', "F0131", "{ steps.a.outputs.b }", "write `${a.b}`"),
+    ('in x = "${a.outputs.b}"', "F0131", "a.outputs.b", "write `${a.b}`"),
+    ('in x = "${param.a}"', "F0131", "param.a", "the name of a parameter stands for itself: `${a}`"),
     ('in x = "${in.a}"', "F0131", "in.a", "the name of an input stands for itself: `${a}`"),
     ('in x = "${out}"', "F0131", "out", "`out` is a word of the language"),
     ('in x = "${step.x}"', "F0131", "step.x", ""),
@@ -246,7 +273,26 @@ IN_STEP = [
     ('run ["--token=${secret.hub}"]', "F0132", "secret.hub", "env HUB = secret.hub"),
     ('call "a.py:${b}"', "F0133", '"a.py:${b}"', ""),
     ('in x = { "${y}" = 1 }', "F0133", '"${y}"', ""),
-    (r'in x = "\q${a}"', "F0109", r"\q", ""),
+    (r'in x = "\q${a}"', "F0109", r"\q", r"a backslash is written twice: `\\q`"),
+    (r'in x = "\u00e4"', "F0109", r"\u", "for a character write the character itself"),
+    ('in x = f"{n}-a"', "F0108", 'f"{n}-a"', 'write `"${n}-a"`'),
+    ('in x = f"{n + 1}"', "F0108", 'f"{n + 1}"', "leave it out; a value is written `${name}`"),
+    ("run [\"a\", f'{n}']", "F0108", "f'{n}'", 'write `"${n}"`'),
+    (r'in x = r"\d+"', "F0108", r'r"\d+"', r'write `"\\d+"`'),
+    # numbers
+    ("in x = +5", "F0110", "+5", "numbers have no plus sign: write `5`"),
+    ("in x = [1, +5.5]", "F0110", "+5.5", "numbers have no plus sign: write `5.5`"),
+    ("in x = a +5", "F0107", "+", "there is no arithmetic"),
+    ("in x = 0x1F", "F0110", "0x1F", "numbers are decimal: write `31`"),
+    ("in x = 99999999999999999999", "F0112", "99999999999999999999", "is text, in double quotes"),
+    ("in x = 1e400", "F0112", "1e400", "up to about 1.8e308"),
+    ("timeout = 999999999999999999d", "F0112", "999999999999999999d", "up to 106751991167300d"),
+    # names
+    ("in Ä = 3", "F0117", "Ä", "for instance `a`"),
+    ("in BestModel = 3", "F0117", "BestModel", "for instance `best_model`"),
+    ("in HTTPPort2 = 3", "F0117", "HTTPPort2", "for instance `http_port2`"),
+    ("in größe__x = 3", "F0117", "größe__x", "for instance `grosse_x`"),
+    ("in x = 'a'", "F0108", "'a'", 'write `"a"`'),
 ]
 
 
@@ -264,6 +310,21 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
         f'    {lines.replace("#", STEP)}\n    run ["b", p]\n  }}\n  step last {{ run ["a"] }}\n}}\n'
     )
     check(text, code, place, remedy)
+
+
+def test_a_script_without_end_is_told_how_to_end() -> None:
+    _, _, diagnostics = answers("flow f { step a { run bash '''\n  echo\n} }")
+    assert [item.code for item in diagnostics] == ["F0106"]
+    assert diagnostics[0].help == ("write ''' after the last line of the script",)
+
+
+def test_a_step_called_by_a_word_of_the_language_is_found_by_it() -> None:
+    file, found, _ = answers('flow f { step run { out y: int run ["a"] } step b { in z = run.y run ["b", z] } }')
+    assert found == [("F0113", "run")]
+    assert file is not None
+    step = file.flow.nodes[1]
+    assert isinstance(step, ast.Step)
+    assert isinstance(step.inputs[0].value, ast.Ref)
 
 
 def test_each_of_many_mistakes_is_reported() -> None:
@@ -344,10 +405,15 @@ def test_each_of_many_mistakes_is_reported() -> None:
         ("param p: list<int>", "param p: list[int]"),
         ("param p: int[]", "param p: list[int]"),
         ("if a { } elif b { }", "if a { } else if b { }"),
+        ("step s { in x = 'say \"hi\"' }", r'step s { in x = "say \"hi\"" }'),
+        ('step s { in x = f"a{b}" }', 'step s { in x = "a${b}" }'),
+        ("step s { in x = +5 }", "step s { in x = 5 }"),
+        (r'step s { in x = "\d+" }', r'step s { in x = "\\d+" }'),
         ("for a in b { }", "foreach a in b { }"),
         ("step s { in x = a.*.b }", "step s { in x = a[*].b }"),
         ("step s { in x = a.b[*] }", "step s { in x = a[*].b }"),
         ('step s { run ["${ a }"] }', 'step s { run ["${a}"] }'),
+        ('step s { run ["a", param.n, "${param.n}", "${{ n }}"] }', 'step s { run ["a", n, "${n}", "${n}"] }'),
         ('step s { run ["a", {b}] }', 'step s { run ["a", b] }'),
         ("step s { in x = {{ a.b }} }", "step s { in x = a.b }"),
         ('step "s" { }', "step s { }"),

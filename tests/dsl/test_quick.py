@@ -26,9 +26,9 @@ thorough = settings(max_examples=100, deadline=None, suppress_health_check=[Heal
 def agree(text: str) -> bool:
     """Whether the quick way gave a tree; it must be the careful one's."""
     source = Source("a.flow", text)
-    tree = quick.parse(lalr.parser(), source)
+    tree, tokens = quick.parse(lalr.parser(), source)
     if tree is not None:
-        parsed = recover.recover(lalr.parser(), source)
+        parsed = recover.recover(lalr.parser(), source, tokens)
         assert parsed.diagnostics == []
         assert not parsed.damaged
         assert parsed.tree == tree

@@ -216,42 +216,44 @@ class FlowWriter:
     # --- what can be read ---------------------------------------------------------------------------------------------
 
     def read(self, output: Output, path: Path) -> Value | None:
-        """An output as `path` sees it; None where it does not, or not this simply."""
+        """An output as `path` sees it; None where it does not, or where nothing can stand in for it."""
         if divided(output.path, path):
             return None
-        at = output.path[: shared(output.path, path)]
-        inner = output.path[len(at) :]
+        place = shared(output.path, path)
+        return self.read_inside(output, output.path[place:], output.path[:place], path)
+
+    def read_inside(self, output: Output, inner: Path, at: Path, path: Path) -> Value | None:
+        """The output from `at`; `inner` is what it stands in from there on, and `path` sees what `at` does."""
         kinds = [region.kind for region in inner if region.kind != "repeat"] + (["maybe"] if output.shaky else [])
         outer = next((number for number, kind in enumerate(kinds) if kind != "foreach"), len(kinds))
-        rest = kinds[outer:]
-        stars = rest.count("foreach")
-        if rest and rest[-1] != "foreach" and stars:
-            return None  # would need an `either` in an `either`
-        if "".join(rest).count("foreach") and rest != sorted(rest, key=lambda kind: kind == "foreach"):
-            return None
+        loops = [place for place, region in enumerate(inner) if region.kind == "foreach"]
         type_ = list_of(output.type) if output.each else output.type
-        each = int(output.each)
-        if not rest:
-            return Value(list_of(type_, outer), reference(output, outer + each), frozenset((output.step,)))
-        type_ = list_of(type_, stars)
+        if outer == len(kinds):
+            stars = outer + output.each
+            return Value(list_of(type_, outer), reference(output, stars), frozenset((output.step,)))
+        rest = kinds[outer:]
+        if "foreach" in rest and set(rest[rest.index("foreach") :]) != {"foreach"}:
+            # A condition in a loop in a condition: the inner one is read first, as far as the loop.
+            deeper = loops[outer]
+            value = self.read_inside(output, inner[deeper:], at + inner[:deeper], at + inner[:deeper])
+        else:
+            stars = rest.count("foreach")
+            tokens = reference(output, stars + output.each)
+            value = Value(list_of(type_, stars), tokens, frozenset((output.step,)))
         # As if it stood inside the loops, just outside the condition.
-        loops = [place for place, region in enumerate(inner) if region.kind == "foreach"][:outer]
-        inside = at + inner[: loops[-1] + 1] if loops else path
-        last = self.certain(type_, inside, avoid=output.step, loops={inner[place].id for place in loops})
-        if last is None:
+        around = loops[:outer]
+        inside = at + inner[: around[-1] + 1] if around else path
+        last = value and self.certain(value.type, inside, avoid=output.step)
+        if value is None or last is None:
             return None
-        tokens = ("either", "(", *reference(output, stars + each), ",", *last.tokens, ")", *_STAR * outer)
-        return Value(list_of(type_, outer), tokens, last.reads | {output.step})
+        tokens = ("either", "(", *value.tokens, ",", *last.tokens, ")", *_STAR * outer)
+        return Value(list_of(value.type, outer), tokens, last.reads | value.reads)
 
-    def certain(self, type_: str, path: Path, avoid: str = "", loops: set[str] | None = None) -> Value | None:
-        """Something of this type that is always present there, and not made by `avoid`.
-
-        What other steps make is made inside all of `loops` or outside all of them.
-        """
+    def certain(self, type_: str, path: Path, avoid: str = "") -> Value | None:
+        """Something of this type that is always present there, and not made by `avoid`."""
         found = [item for item in self.in_scope(path) if item.type == type_]
         for output in self.rng.sample(self.outputs, min(4, len(self.outputs))):
-            among = {region.id for region in output.path} & loops if loops else None
-            if output.step != avoid and among in (None, set(), loops) and is_certain(output, path):
+            if output.step != avoid and is_certain(output, path):
                 value = self.read(output, path)
                 if value and value.type == type_:
                     found.append(value)

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from flowc.compiler.driver import check_source
+from flowc.compiler.driver import check_source, compile_source
 from flowc.compiler.lower import lower
 from flowc.compiler.render.text import render
 from flowc.dsl.diagnostics import has_errors
@@ -75,6 +75,13 @@ def _examine(source: Source, base_dir: Path) -> None:
         plan = lower(checked.model)
         if load(dump(plan)) != plan:
             raise WrongAnswerError("the plan is another one when it is read again")
+        for target in ("argo", "sfn"):
+            compiled = compile_source(source, base_dir, target, store="s3://bucket/prefix")
+            diagnostics = (*diagnostics, *compiled.diagnostics)
+            if has_errors(compiled.diagnostics) == bool(compiled.files):
+                raise WrongAnswerError(
+                    f"{target}: {len(compiled.files)} files with {len(compiled.diagnostics)} diagnostics"
+                )
     laid_out, found = format_source(source)
     diagnostics = (*diagnostics, *found)
     if laid_out is not None and format_source(Source("fuzz.flow", laid_out))[0] != laid_out:

@@ -1,8 +1,7 @@
-"""Random valid programs, and random ways to write one down.
+"""Random programs that fit the grammar, and random ways to write one down.
 
-`program` gives the tokens of a program that fits the grammar; with `built` only constructs that this version builds, in
-a program without mistakes. `written` puts them into a text with odd blanks, line ends and comments. Both take a
-`random.Random`, which may be Hypothesis's, so that what is found can be reduced.
+`program` gives the tokens of a program that means nothing, in every form that the grammar allows; programs that mean
+something come from `flows`. `written` puts tokens into a text with odd blanks, line ends and comments.
 """
 
 from __future__ import annotations
@@ -37,14 +36,13 @@ _VALUES = ('"a"', '"[x]"', "1e5", "true", "a . b", "a [ * ] [ * ] . b", "run . i
 _NAMES = ("a", "bb", "checkpoint", "a_long_name_of_a_thing", "x1")
 
 
-def program(rng: random.Random, *, built: bool = False) -> Tokens:
-    return _Writer(rng, built).file()
+def program(rng: random.Random) -> Tokens:
+    return _Writer(rng).file()
 
 
 @dataclass
 class _Writer:
     rng: random.Random
-    built: bool
     params: list[str] = field(default_factory=list)
     outputs: list[tuple[str, str]] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
@@ -69,13 +67,12 @@ class _Writer:
             tokens += self.param()
         if self.often():
             tokens += ["defaults", "{", *self.settings(), "}"]
-        if not self.built:
-            for _ in self.some(2):
-                tokens += self.rng.choice((self.secret, self.schedule, self.on, self.setting))()
+        for _ in self.some(2):
+            tokens += self.rng.choice((self.secret, self.schedule, self.on, self.setting))()
         tokens += self.step()
         for _ in self.some(3):
-            tokens += self.step() if self.built else self.node(2)
-        if not self.built and self.often():
+            tokens += self.node(2)
+        if self.often():
             tokens += ["finally", "{", *self.step(), "}"]
         return [*tokens, "}"]
 
@@ -98,7 +95,7 @@ class _Writer:
         return ["on", self.rng.choice(("argo", "sfn")), "{", *self.settings(), "}"]
 
     def setting(self) -> Tokens:
-        if not self.built and self.often():
+        if self.often():
             return [self.name(), "=", *self.expr(3)]
         name, values = self.rng.choice(_SETTINGS)
         return [name, "=", self.rng.choice(values)]
@@ -144,7 +141,7 @@ class _Writer:
         outputs = []
         for _ in self.some(3):
             output = self.name()
-            each = ["each"] if not self.built and self.often() else []
+            each = ["each"] if self.often() else []
             items.append(["out", *each, output, ":", *self.rng.choice(_TYPES)])
             outputs.append((name, output))
         if self.steps and self.often():
@@ -157,8 +154,7 @@ class _Writer:
             items.append(["run", "[", '"-m"', ",", '"package.module"', *([","] if self.often() else []), "]"])
         else:
             items.append(self.body(inputs))
-        if not self.built:
-            items += [self.rng.choice((self.on, self.setting, self.main))() for _ in self.some(2)]
+        items += [self.rng.choice((self.on, self.setting, self.main))() for _ in self.some(2)]
         self.rng.shuffle(items)
         self.outputs += outputs
         self.steps.append(name)
@@ -176,14 +172,12 @@ class _Writer:
         if self.outputs and self.often():
             step, output = self.rng.choice(self.outputs)
             return ["in", inputs[-1], "=", step, ".", output]
-        return ["in", inputs[-1], "=", *(["1"] if self.built else self.expr(3))]
+        return ["in", inputs[-1], "=", *self.expr(3)]
 
     def body(self, inputs: list[str]) -> Tokens:
         if self.often():
-            if self.built:
-                return ["run", "bash", self.rng.choice([script for script in _SCRIPTS if script.strip("'\n")])]
             return ["run", self.rng.choice(("bash", "python")), self.rng.choice(_SCRIPTS)]
-        if not self.built and self.often():
+        if self.often():
             return ["call", '"a.py:f"']
         return ["run", *self.list(lambda: [self.rng.choice(inputs)] if inputs and self.often() else [self.string()])]
 

@@ -155,11 +155,11 @@ class Slow(BaseHTTPRequestHandler):
 def test_a_download_may_take_longer_than_a_server_may_be_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flowc.runtime.store import s3
+    from flowc.runtime.store import cloud
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(s3, "STALLED", "1s")
+    monkeypatch.setattr(cloud, "STALLED_BULK", "1s")
     for name, value in [("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("REGION", "us-east-1")]:
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")

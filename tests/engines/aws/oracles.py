@@ -7,47 +7,24 @@ is the only check there is of what stands inside `batch:submitJob`.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import npm
+
 from .batch_rules import service_model, shape_faults
 from .conversion import UnknownMemberError, to_api
 
 _HERE = Path(__file__).parent
-CACHE = _HERE.parents[2] / ".cache" / "npm"
-
-
-def npm_folder() -> Path:
-    """The folder with node_modules as package-lock.json says, installed if it is not there or is another version."""
-    folder = CACHE / "aws"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (_HERE / "package-lock.json").read_bytes()
-    with (CACHE / "aws.lock").open("w") as guard:  # test processes may run at the same time
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        marker = folder / "installed-lock.json"
-        if not marker.exists() or marker.read_bytes() != lock:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(_HERE / name, folder / name)
-            subprocess.run(
-                ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)],
-                check=True,
-                capture_output=True,
-                timeout=300,
-                cwd=folder,
-            )
-            marker.write_bytes(lock)
-    return folder
 
 
 def asl_validator(text: str) -> list[str]:
     """npm asl-validator with `--json-path`: schema, targets, reachability, JSONPath expressions."""
-    program = npm_folder() / "node_modules" / ".bin" / "asl-validator"
+    program = npm.installed(_HERE) / "node_modules" / ".bin" / "asl-validator"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "machine.asl.json"
         path.write_text(text)

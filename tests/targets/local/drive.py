@@ -7,6 +7,7 @@ Options: `stand-in` starts `stand_in.py` in place of the runtime, `jobs=N`, `cpu
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from flowc.targets.local.launch import launch
 
 
 def main() -> int:
+    # As at a terminal, even where the tests run in the background of a shell, which makes them deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     text = Path(sys.argv[1]).read_text()
     plan = load(text)
     given = dict(option.split("=", 1) for option in sys.argv[3:] if "=" in option)
