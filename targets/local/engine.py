@@ -89,6 +89,7 @@ class Engine:
         finally:
             # Also on the way out of a fault of our own: nothing may stay behind.
             survivors = self._end_family()
+            self._workers.forget()
             os.close(holder)
             os.close(self._lifeline)
             self._selector.close()

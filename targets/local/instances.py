@@ -91,7 +91,7 @@ class Task:
     """One instance of a step or a decision. The numbers of nodes and of attempts are the scheduler's to set."""
 
     node: Step | Decision
-    region: _Region
+    region: _Region = field(repr=False)
     number: int
     nodes: int = 1
     attempts: int = 0

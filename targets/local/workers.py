@@ -11,9 +11,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+_Queue: TypeAlias = "SimpleQueue[tuple[int, Callable[[], Any], Callable[[Any], None]] | None]"
 
 _THREADS = 8
 
@@ -23,7 +25,7 @@ class Workers:
 
     def __init__(self, on_answer: Callable[[], None]) -> None:
         self._on_answer = on_answer
-        self._work: SimpleQueue[tuple[int, Callable[[], Any], Callable[[Any], None]]] = SimpleQueue()
+        self._work: _Queue = SimpleQueue()
         self._answers: deque[tuple[int, Callable[[], None]]] = deque()
         self._threads = 0
         self._epoch = 0
@@ -39,7 +41,7 @@ class Workers:
         self._work.put((self._epoch, work, then))
         if self._threads < min(self._open, _THREADS):
             self._threads += 1
-            threading.Thread(target=self._run, daemon=True).start()
+            threading.Thread(target=self._run, args=(self._work,), daemon=True).start()
 
     def take(self) -> None:
         """Deal with the answers that have come. What went wrong in a thread is raised here."""
@@ -50,16 +52,17 @@ class Workers:
                 deal()
 
     def forget(self) -> None:
+        """Let the threads end, those that hang whenever they can; what is submitted from now on gets new ones."""
+        for _ in range(self._threads):
+            self._work.put(None)
         self._epoch += 1
         self._open = 0
-        # The threads that hang may be all of them.
         self._work = SimpleQueue()
         self._threads = 0
 
-    def _run(self) -> None:
-        queue = self._work
-        while True:
-            epoch, work, then = queue.get()
+    def _run(self, queue: _Queue) -> None:
+        while (item := queue.get()) is not None:
+            epoch, work, then = item
             self._answers.append((epoch, _answer(work, then)))
             self._on_answer()
 
