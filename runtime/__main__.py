@@ -1,4 +1,10 @@
-"""`python -m flowc.runtime step NAME [--run RUN]`: run this node of a step. Started by engines, not by users."""
+"""Run one task of a run, or one node of it. Started by engines, not by users.
+
+    python -m flowc.runtime step NAME [--run RUN] [--ix INDEXES]
+    python -m flowc.runtime decide NAME [--run RUN] [--ix INDEXES]
+
+INDEXES are those of the loops around the task, outermost first: `3.0`. Everything else comes from the environment.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +14,32 @@ import sys
 import time
 import traceback
 
+_USAGE = "usage: python -m flowc.runtime (step | decide) NAME [--run RUN] [--ix INDEXES]"
+
 
 def main(argv: list[str]) -> int:
     """The node's exit code; see `flowc.runtime.errors` for what each means."""
     began = time.monotonic()
-    if len(argv) not in (2, 4) or argv[0] != "step" or (len(argv) == 4 and argv[2] != "--run"):
-        _say("usage: python -m flowc.runtime step NAME [--run RUN]")
+    options = _options(argv[2:])
+    if len(argv) < 2 or argv[0] not in ("step", "decide") or options is None:
+        _say(_USAGE)
         return 64
     from flowc.runtime.errors import FAULT, INTERNAL, STORE, Stop
-    from flowc.runtime.gang import Timing
     from flowc.runtime.identity import identify
-    from flowc.runtime.step import supervise
     from flowc.runtime.store import StoreError, open_store
 
     try:
-        identity = identify(argv[1], argv[3] if len(argv) == 4 else None, os.environ)
+        identity = identify(argv[1], options.get("--run"), os.environ, options.get("--ix", ""))
+        store = open_store(identity.store)
+        if argv[0] == "decide":
+            from flowc.runtime.decide import run_decision
+
+            return run_decision(identity, store)
+        from flowc.runtime.gang import Timing
+        from flowc.runtime.step import supervise
+
         timing = Timing(peer_timeout=_peer_timeout(Timing().peer_timeout))
-        return supervise(identity, open_store(identity.store), timing, began)
+        return supervise(identity, store, timing, began)
     except Stop as stop:
         _say(f"flowc: {stop.message}")
         return stop.code
@@ -34,6 +49,14 @@ def main(argv: list[str]) -> int:
     except Exception:
         _say(f"{traceback.format_exc()}flowc: {FAULT}")
         return INTERNAL
+
+
+def _options(words: list[str]) -> dict[str, str] | None:
+    """The options by name; None where they are not as in the usage line."""
+    names, values = words[::2], words[1::2]
+    if len(names) != len(values) or len(set(names)) != len(names) or not set(names) <= {"--run", "--ix"}:
+        return None
+    return dict(zip(names, values, strict=True))
 
 
 def _peer_timeout(default: float) -> float:

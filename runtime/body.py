@@ -103,14 +103,44 @@ def _filled(part: Part, out_dir: Path) -> str:
     return "".join(piece if isinstance(piece, str) else str(out_dir / piece.name) for piece in pieces)
 
 
+def secret_variables(step: plan.Step, of: plan.Plan, identity: Identity) -> dict[str, str]:
+    """The step's variables that hold secrets, with their values.
+
+    Kubernetes and Batch put a secret into the node's environment under the variable's own name; on this machine it
+    stands in the variable that the flow's `secret` block names.
+    """
+    places = {secret.name: secret.local for secret in of.secrets}
+    found: dict[str, str] = {}
+    for variable in step.env:
+        if isinstance(variable.value, plan.SecretRef):
+            secret = variable.value.name
+            source = places.get(secret, "") if identity.engine == "local" else variable.name
+            value = os.environ.get(source)
+            if value is None:
+                remedy = "set it where flowc is started" if identity.engine == "local" else "the engine did not set it"
+                raise Stop(
+                    BAD_PLAN,
+                    f"the secret {secret!r}, which {variable.name} is to hold, is not there: the environment variable "
+                    f"{source} is not set ({remedy})",
+                )
+            found[variable.name] = value
+    return found
+
+
 def prepare(
-    step: plan.Step, identity: Identity, values: Mapping[str, Value], addresses: tuple[str, ...], workspace: Workspace
+    step: plan.Step,
+    identity: Identity,
+    values: Mapping[str, Value],
+    secrets: Mapping[str, str],
+    addresses: tuple[str, ...],
+    workspace: Workspace,
 ) -> Body:
-    """Write the body's files and give what to start."""
+    """Write the body's files and give what to start; `secrets` are variables, and stand in no file."""
     context = {
         "flow": identity.flow,
         "run": identity.run,
         "step": identity.step,
+        "index": list(identity.path),
         "attempt": identity.attempt,
         "inputs": {name: _context_entry(value) for name, value in values.items()},
         "outputs": {output.name: output.type for output in step.outputs},
@@ -118,8 +148,9 @@ def prepare(
     }
     workspace.context.write_text(json.dumps(context), encoding="utf-8")
     python = _python()
-    variables = {variable.name: _part(variable.value, identity, values) for variable in step.env}
-    env = _environment(identity, addresses, workspace)
+    plain = [variable for variable in step.env if variable.name not in secrets]
+    variables = {variable.name: _part(variable.value, identity, values) for variable in plain}
+    env = _environment(identity, addresses, workspace) | dict(secrets)
     env |= {name: part for name, part in variables.items() if isinstance(part, str)}
     open_env = {name: part for name, part in variables.items() if not isinstance(part, str)}
     if isinstance(step.body, plan.Script):
@@ -132,9 +163,11 @@ def prepare(
     return Body(_argv(step, identity, values, workspace, python), env, open_env, python)
 
 
-def publish_outputs(step: plan.Step, store: Store, flow: str, out_dir: Path) -> dict[str, dict[str, Any]]:
-    """Read what the body wrote for every output and store it; gives the outputs document's entries."""
-    return {output.name: _publish(output, store, flow, out_dir) for output in step.outputs}
+def publish_outputs(
+    outputs: tuple[plan.Output, ...], store: Store, flow: str, out_dir: Path
+) -> dict[str, dict[str, Any]]:
+    """Read what the body wrote for these outputs and store it; gives the outputs document's entries."""
+    return {output.name: _publish(output, store, flow, out_dir) for output in outputs}
 
 
 def _publish(output: plan.Output, store: Store, flow: str, out_dir: Path) -> dict[str, Any]:
@@ -219,7 +252,7 @@ def _part(operand: plan.Operand, identity: Identity, values: Mapping[str, Value]
             texts = [piece for piece in pieces if isinstance(piece, str)]
             return "".join(texts) if len(texts) == len(pieces) else tuple(pieces)
         case plan.SecretRef():
-            raise Stop(BAD_PLAN, f"the secret {operand.name!r} is needed, and this version of flowc brings none")
+            raise Stop(BAD_PLAN, f"the secret {operand.name!r} stands where only a variable's whole value may be one")
 
 
 def _text(type_: str, value: Any) -> str:
@@ -242,6 +275,7 @@ def _environment(identity: Identity, addresses: tuple[str, ...], workspace: Work
         "FLOWC_LAUNCH": str(workspace.launch),
         "FLOWC_RUN": identity.run,
         "FLOWC_STEP": identity.step,
+        "FLOWC_INDEX": identity.ix,
         "FLOWC_NODE_INDEX": str(identity.node),
         "FLOWC_NUM_NODES": str(identity.nodes),
         "FLOWC_MAIN_ADDRESS": addresses[0],

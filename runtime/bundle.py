@@ -18,11 +18,7 @@ from flowc.runtime.store import Store
 
 def fetch_bundle(store: Store, flow: str, digest: str, code: Path) -> Plan:
     """Unpack the bundle into the folder `code` and give its plan; `Stop` when it is missing or damaged."""
-    archive = code.with_suffix(".tar")
-    if not store.download(layout.bundle_key(flow, digest), archive):
-        raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… is not in the store {store.url}: was it uploaded?")
-    if digest_of(archive)[0] != digest:
-        raise Stop(STORE, f"the store {store.url} gave wrong bytes for the code bundle {digest[:12]}…")
+    archive = _download(store, flow, digest, code.with_suffix(".tar"))
     try:
         with tarfile.open(archive) as tar:
             # Python 3.12 and later want to be told who checks.
@@ -34,9 +30,40 @@ def fetch_bundle(store: Store, flow: str, digest: str, code: Path) -> Plan:
         raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… cannot be unpacked: {error}") from None
     archive.unlink()
     try:
-        plan = load((code / PLAN_FILE).read_text(encoding="utf-8"))
+        return _plan(flow, (code / PLAN_FILE).read_bytes())
     except FileNotFoundError:
-        raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… holds no plan") from None
+        raise _no_plan(digest) from None
+
+
+def fetch_plan(store: Store, flow: str, digest: str, folder: Path) -> Plan:
+    """The plan alone, for a task without a body; the bundle is brought to `folder` and not unpacked."""
+    archive = _download(store, flow, digest, folder / "code.tar")
+    try:
+        with tarfile.open(archive) as tar:
+            member = next((member for member in tar if member.name == PLAN_FILE), None)
+            file = tar.extractfile(member) if member is not None else None
+            if file is None:
+                raise _no_plan(digest)
+            return _plan(flow, file.read())
+    except tarfile.TarError as error:
+        raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… cannot be read: {error}") from None
+
+
+def _download(store: Store, flow: str, digest: str, archive: Path) -> Path:
+    if not store.download(layout.bundle_key(flow, digest), archive):
+        raise Stop(BAD_PLAN, f"the code bundle {digest[:12]}… is not in the store {store.url}: was it uploaded?")
+    if digest_of(archive)[0] != digest:
+        raise Stop(STORE, f"the store {store.url} gave wrong bytes for the code bundle {digest[:12]}…")
+    return archive
+
+
+def _no_plan(digest: str) -> Stop:
+    return Stop(BAD_PLAN, f"the code bundle {digest[:12]}… holds no plan")
+
+
+def _plan(flow: str, data: bytes) -> Plan:
+    try:
+        plan = load(data.decode("utf-8"))
     except PlanError as error:
         raise Stop(BAD_PLAN, str(error)) from None
     if plan.flow != flow:

@@ -14,7 +14,7 @@ A value of the wrong kind is the plan's fault or the store's, not the user's: `P
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
 from . import plan as plans
@@ -35,6 +35,9 @@ ABSENT: Final = _Absent()
 
 class Reader(Protocol):
     """Where values come from. Every answer is final: asked again, it is the same."""
+
+    def expect(self, instances: Iterable[tuple[str, Path]]) -> None:
+        """What is about to be asked for, step by step and decision by decision: a reader may get it all at once."""
 
     def param(self, name: str) -> Any:
         """The Python value of a parameter."""
@@ -57,9 +60,11 @@ def evaluate(value: plans.Value, path: Path, plan: plans.Plan, reader: Reader, *
     return _Evaluation(plan, reader, final).value(value, path)
 
 
-def evaluate_control(control: plans.Control, path: Path, plan: plans.Plan, reader: Reader) -> Any:
+def evaluate_control(
+    control: plans.Control, path: Path, plan: plans.Plan, reader: Reader, *, final: bool = False
+) -> Any:
     """What a task writes into its commit: an index list, the number of an arm, whether a loop ends, a gang's size."""
-    evaluation = _Evaluation(plan, reader, final=False)
+    evaluation = _Evaluation(plan, reader, final)
     match control:
         case plans.Items():
             return list(range(len(_present(evaluation.value(control.value, path), list, control.name))))
@@ -77,6 +82,8 @@ def evaluate_control(control: plans.Control, path: Path, plan: plans.Plan, reade
 
 
 def _present(value: Any, kind: type, name: str) -> Any:
+    if value is ABSENT:
+        raise plans.PlanError(f"the control value {name!r} has no value: nothing that it could be read from exists")
     if type(value) is not kind:
         raise plans.PlanError(f"the control value {name!r} should be of type {kind.__name__}, not {value!r}")
     return value
@@ -170,7 +177,11 @@ class _Evaluation:
         assert isinstance(block, plans.FanOut)
         depth = self.plan.depth(block.name)
         items = self.value(block.items, path[:depth])
-        return ABSENT if items is ABSENT else items[path[depth]]
+        if items is ABSENT:
+            return ABSENT
+        if path[depth] >= len(items):
+            raise plans.PlanError(f"{value.block!r} has {len(items)} items, and this is the one at {path[depth]}")
+        return items[path[depth]]
 
     def _output(self, value: plans.FromStep, path: Path) -> Any:
         if not self._reached(value.step, path):
@@ -198,12 +209,20 @@ class _Evaluation:
         indexes = self._decided(block, around) if self._reached(block.name, around) else None
         if indexes is None:
             return ABSENT
+        self.reader.expect(self._asked_for(value.value, [(*around, index) for index in indexes]))
         found = []
         for index in indexes:
             if (item := self.value(value.value, (*around, index))) is ABSENT:
                 return ABSENT
             found.append(item)
         return found
+
+    def _asked_for(self, value: plans.Value, paths: list[Path]) -> Iterator[tuple[str, Path]]:
+        """The instances that a value asks for in its own right on each of these paths."""
+        for name in _tasks_of(value, self.plan):
+            # Further out there is one for all paths.
+            if paths and (depth := self.plan.depth(name)) == len(paths[0]):
+                yield from ((name, path[:depth]) for path in paths)
 
     def _last_turn(self, name: str, around: Path) -> int | None:
         loop = self.plan.node(name)
@@ -218,6 +237,18 @@ class _Evaluation:
             if ends:
                 return turn
         return loop.limit - 1
+
+
+def _tasks_of(value: plans.Value, plan: plans.Plan) -> dict[str, None]:
+    """The steps that a value reads outside of inner loops, and what decides on the arms around them."""
+    match value:
+        case plans.FromStep():
+            branches = (place.block for place in plan.chain(value.step) if isinstance(place.block, plans.Branch))
+            return dict.fromkeys((*(block.decided.task for block in branches), value.step))
+        case plans.Either():
+            return {name: None for part in value.args for name in _tasks_of(part, plan)}
+        case _:
+            return {}
 
 
 def _text(value: Any) -> str:

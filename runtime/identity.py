@@ -21,7 +21,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A node of one attempt of one task. `address` is None where this node has still to find its own."""
+    """A node of one attempt of one task instance; `step` is the task's name, also for a decision.
+
+    `address` is None where this node has still to find its own. `ix` is the path of indexes, "" at the top.
+    """
 
     engine: str
     engine_ref: str
@@ -34,9 +37,19 @@ class Identity:
     node: int
     nodes: int
     address: str | None
+    ix: str = ""
+
+    @property
+    def path(self) -> tuple[int, ...]:
+        return layout.path_of(self.ix)
+
+    @property
+    def name(self) -> str:
+        """The instance as people read it."""
+        return layout.instance_name(self.step, self.ix)
 
 
-def identify(step: str, run: str | None, env: Mapping[str, str]) -> Identity:
+def identify(step: str, run: str | None, env: Mapping[str, str], ix: str = "") -> Identity:
     """The identity that the environment gives; `Stop` names the variable that is missing or unusable."""
     engine = _need(env, "FLOWC_ENGINE")
     readers = {"local": _local, "argo": _argo, "batch": _batch}
@@ -60,6 +73,7 @@ def identify(step: str, run: str | None, env: Mapping[str, str]) -> Identity:
         node=node,
         nodes=nodes,
         address=env.get("FLOWC_ADDRESS") or None,
+        ix=_indexes(ix),
     )
 
 
@@ -139,6 +153,12 @@ def _number(env: Mapping[str, str], name: str, default: int | None) -> int:
     if text is None or not text.isascii() or not text.isdigit():
         raise Stop(BAD_PLAN, f"the variable {name} is {text!r}, not a number")
     return int(text)
+
+
+def _indexes(ix: str) -> str:
+    if not layout.INDEXES.fullmatch(ix):
+        raise Stop(BAD_PLAN, f"--ix is {ix!r}; it holds numbers with dots between them, such as 3.0")
+    return ix
 
 
 def _token(what: str, value: str) -> str:

@@ -3,7 +3,8 @@
 Lines of several ranks carry a `[rank N]` mark. Output is bytes: what is no UTF-8 passes unchanged. The terminal side
 and the store side are threads behind one bounded queue, so that a slow reader slows the body down, as a pipe would,
 and never the node's link to its gang. A chunk is written at most every 30 s or 1 MiB; a store that fails or hangs
-loses log chunks, not the run, and holds up neither the terminal nor the end of the node.
+loses log chunks, not the run, and holds up neither the terminal nor the end of the node. Where a line holds the value
+of a secret, `***` stands in its place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 CHUNK_BYTES = 1 << 20
 CHUNK_SECONDS = 30.0
@@ -31,6 +32,8 @@ LONGEST_LINE = 64 << 10
 # what is no text takes six bytes for one.
 LAST_LINES = 20
 SHOWN_LINE = 4 << 10
+# Shorter secrets are not hidden: their like is in too many words and numbers.
+SHORTEST_SECRET = 4
 # How long a store that does not answer, or an output that nobody reads, may hold up what comes after it.
 PATIENCE = 5.0
 
@@ -44,6 +47,7 @@ class LogSink:
         self._write_chunk = write_chunk
         self._output = output
         self._patience = patience
+        self._hidden: tuple[bytes, ...] = ()
         self._queue: deque[bytes] = deque()
         self._pending = 0
         self._closing = False
@@ -58,7 +62,19 @@ class LogSink:
         self._thread.start()
         threading.Thread(target=self._save_chunks, name="log-store", daemon=True).start()
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """From now on show none of these values; of one with several lines none of its lines."""
+        lines = {os.fsencode(line.strip()) for secret in secrets for line in secret.splitlines()}
+        # The longest first: one may be part of another.
+        self._hidden = tuple(sorted((line for line in lines if len(line) >= SHORTEST_SECRET), key=len, reverse=True))
+
+    def masked(self, data: bytes) -> bytes:
+        for secret in self._hidden:
+            data = data.replace(secret, b"***")
+        return data
+
     def write(self, data: bytes) -> None:
+        data = self.masked(data)
         with self._condition:
             self._queue.append(data)
             self._pending += len(data)
@@ -177,7 +193,7 @@ class LineReader(asyncio.Protocol):
             rest = rest[LONGEST_LINE:]
         self._buffer = rest
         if lines:
-            self.last.extend(line[:SHOWN_LINE] for line in lines[-LAST_LINES:])
+            self.last.extend(self._sink.masked(line)[:SHOWN_LINE] for line in lines[-LAST_LINES:])
             self._sink.write(b"".join(self._prefix + line + b"\n" for line in lines))
             assert self._transport is not None
             self._sink.throttle(self._transport)
@@ -210,7 +226,7 @@ class LineReader(asyncio.Protocol):
 
     def _end_line(self) -> None:
         if self._buffer:
-            self.last.append(self._buffer[:SHOWN_LINE])
+            self.last.append(self._sink.masked(self._buffer)[:SHOWN_LINE])
             self._sink.write(self._prefix + self._buffer + b"\n")
             self._buffer = b""
 

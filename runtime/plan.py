@@ -307,6 +307,10 @@ class Plan:
         """How many indexes an instance of this node has."""
         return sum(1 for place in self.chain(name) if not isinstance(place.block, Branch))
 
+    def is_final(self, name: str) -> bool:
+        """Whether a node stands in `finally`."""
+        return any(node.name == name for node in self.finals)
+
     def step(self, name: str) -> Step:
         step = self._index[name][0] if name in self._index else None
         if not isinstance(step, Step):

@@ -1,8 +1,9 @@
-"""The record of a run: `run.json`, its marker and `end.json`.
+"""The record of a run: `run.json`, its marker, `status.json` and `end.json`.
 
 `run.json` is create-only, and the first one counts: it holds the run's parameters for every task, whatever engine runs
 them. The local engine writes it before the first task. On Argo and Step Functions no engine component of ours exists,
-so the first tasks write it from what the engine hands them; all of them would write the same parameters.
+so the first tasks write it from what the engine hands them; all of them would write the same parameters. `status.json`
+says how the flow itself ended, before `finally`; `end.json` how the run did.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from flowc.runtime import layout
-from flowc.runtime.errors import BAD_PLAN, Stop
+from flowc.runtime.errors import BAD_PLAN, STORE, Stop
+from flowc.runtime.identity import Identity
 from flowc.runtime.plan import Json, Param, Plan
 from flowc.runtime.store import Store
 from flowc.runtime.values import BadValue, from_json, parse_text, to_json
@@ -82,6 +85,59 @@ def end_run(store: Store, flow: str, run_id: str, status: str, failed_step: str)
     """Write `end.json`: `status` is "succeeded" or "failed", `failed_step` is "" for a run that succeeded."""
     record = {"version": RECORD_VERSION, "status": status, "failed_step": failed_step, "ended": _now()}
     store.put(layout.run_end_key(flow, run_id), json.dumps(record, sort_keys=True).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the flow ended before `finally`: "succeeded" or "failed", and the first step that failed, "" for none."""
+
+    status: str
+    failed_step: str
+
+
+def record_status(store: Store, flow: str, run_id: str, status: Status) -> Status:
+    """Write `status.json`; gives the one that counts, which is the first."""
+    record = {"version": RECORD_VERSION, "status": status.status, "failed_step": status.failed_step}
+    store.put_new(layout.run_status_key(flow, run_id), json.dumps(record, sort_keys=True).encode())
+    counts = read_status(store, flow, run_id)
+    if counts is None:
+        raise Stop(STORE, f"the store {store.url} took the run's status and does not give it back")
+    return counts
+
+
+def read_status(store: Store, flow: str, run_id: str) -> Status | None:
+    """How the flow ended; None while it runs."""
+    data = store.get(layout.run_status_key(flow, run_id))
+    if data is None:
+        return None
+    record = json.loads(data)
+    if record.pop("version") != RECORD_VERSION:
+        raise Stop(BAD_PLAN, f"the status of run {run_id} was written by another version of flowc")
+    return Status(**record)
+
+
+def ensure_run(store: Store, plan: Plan, identity: Identity) -> Run:
+    """The run's record; the first task to come writes it, where no engine of ours could."""
+    found = read_run(store, identity.flow, identity.run)
+    if found is not None:
+        return found
+    slots = os.environ.get("FLOWC_PARAMS")
+    given: Mapping[str, Any] = {}
+    if slots is not None:
+        given = params_from_slots(plan.params, slots)
+    else:
+        document = store.get(layout.run_input_key(identity.flow, identity.run))
+        if document is None:
+            raise Stop(
+                BAD_PLAN, f"run {identity.run} has no record in the store {store.url}: was it started from elsewhere?"
+            )
+        given = params_from_input(plan.params, document)
+    params = complete_params(plan.params, given)
+    start_run(store, plan, identity.run, params, identity.engine, identity.bundle, identity.engine_ref)
+    found = read_run(store, identity.flow, identity.run)
+    if found is None:
+        raise Stop(STORE, f"the store {store.url} took the run's record and does not give it back")
+    return found
 
 
 def complete_params(params: tuple[Param, ...], given: Mapping[str, Json]) -> dict[str, Json]:

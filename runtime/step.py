@@ -25,33 +25,29 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from flowc.runtime import layout
-from flowc.runtime.body import TRAMPOLINE, Body, Part, Workspace, prepare, publish_outputs
+from flowc.runtime.body import TRAMPOLINE, Body, Part, Workspace, prepare, secret_variables
 from flowc.runtime.bundle import fetch_bundle
-from flowc.runtime.commit import commit_done, read_commit, write_outputs
+from flowc.runtime.commit import commit_done, read_attempt_outputs, read_commit
+from flowc.runtime.decide import check_depth, gang_size, own_controls
 from flowc.runtime.errors import BAD_PLAN, FAULT, INTERNAL, PEER_FAILED, PEER_LOST, STORE, Stop
+from flowc.runtime.failures import record_failure
 from flowc.runtime.frameworks import Launch, Node, framework_of
 from flowc.runtime.gang import AlreadyCommitted, Cause, Gang, GangEnded, Solo, Timing, describe_exit
 from flowc.runtime.identity import Identity, own_address
 from flowc.runtime.inputs import fetch_inputs
 from flowc.runtime.logs import LineReader, LogSink, read_lines
-from flowc.runtime.plan import Plan, PlanError, Step
+from flowc.runtime.plan import Json, Plan, PlanError, Step
 from flowc.runtime.processes import adopt_orphans, die_with_parent, end_descendants
+from flowc.runtime.publication import Report, gather, publish_node
 from flowc.runtime.ranks import RankServer
-from flowc.runtime.run_record import (
-    Run,
-    complete_params,
-    params_from_input,
-    params_from_slots,
-    read_run,
-    start_run,
-)
+from flowc.runtime.run_record import Run, ensure_run
 from flowc.runtime.store import Store, StoreError
 
 T = TypeVar("T")
@@ -85,8 +81,8 @@ def supervise(identity: Identity, store: Store, timing: Timing, start_deadline_f
 
 def _chunk_writer(identity: Identity, store: Store) -> Callable[[int, bytes], None]:
     def write(number: int, data: bytes) -> None:
-        key = layout.log_key(identity.flow, identity.run, identity.step, identity.attempt, identity.node, number)
-        store.put(key, data)
+        of = identity
+        store.put(layout.log_key(of.flow, of.run, of.step, of.attempt, of.node, number, of.ix), data)
 
     return write
 
@@ -105,7 +101,6 @@ class _Started:
     process: subprocess.Popen[bytes]
     output: LineReader
     ranks: RankServer | None
-    out_dir: Path
 
 
 class _Supervisor:
@@ -133,7 +128,7 @@ class _Supervisor:
             self._watch_signals()
             return await self._run()
         except AlreadyCommitted:
-            self._say(f"step {self._identity.step!r} is already done")
+            self._say(f"step {self._identity.name!r} is already done")
             return 0
         except Stop as stop:
             return await self._failed(self._cause_of(stop))
@@ -156,25 +151,22 @@ class _Supervisor:
             raise AlreadyCommitted
         plan = await self._thread(fetch_bundle, store, identity.flow, identity.bundle, self._workspace.code)
         step = self._step_of(plan)
-        run = await self._thread(_run_record, store, plan, identity)
+        run = await self._thread(ensure_run, store, plan, identity)
+        await self._check_size(plan, run, step)
+        secrets = secret_variables(step, plan, identity)
+        self._sink.hide(secrets.values())
         self._gang = await self._join(step)
         addresses = await self._guard(self._gang.meet())
-        values = await self._thread(fetch_inputs, step, plan, run, store, self._workspace.inputs)
-        body = await self._thread(prepare, step, identity, values, addresses, self._workspace)
+        values = await self._thread(fetch_inputs, step, plan, run, store, self._workspace.inputs, identity.ix)
+        body = await self._thread(prepare, step, identity, values, secrets, addresses, self._workspace)
         node = self._node(step, addresses, body)
         framework = framework_of(step)
         shared = await self._guard(self._gang.start(lambda: framework.share(node)))
-        out_dir = await self._run_body(step, body, framework.launch(node, shared))
-        report: dict[str, Any] = {"outputs": None}
-        if out_dir is not None:
-            outputs = await self._thread(publish_outputs, step, store, identity.flow, out_dir)
-            digest = await self._thread(
-                write_outputs, store, identity.flow, identity.run, identity.step, identity.attempt, outputs
-            )
-            report["outputs"] = digest
-        reports = await self._guard(self._gang.finish(report))
+        first = await self._run_body(step, body, framework.launch(node, shared))
+        report = await self._thread(self._publish, step, first)
+        reports = await self._guard(self._gang.finish(dict(report)))
         if identity.node == 0:
-            await self._commit(reports)
+            await self._thread(self._commit, plan, run, step, reports)
         await self._gang.leave()
         return 0
 
@@ -183,14 +175,27 @@ class _Supervisor:
             step = plan.step(self._identity.step)
         except PlanError as error:
             raise Stop(BAD_PLAN, str(error)) from None
-        if step.nodes != self._identity.nodes:
-            raise Stop(64, f"step {step.name!r} runs on {step.nodes} nodes, this is a gang of {self._identity.nodes}")
+        check_depth(plan, step.name, self._identity.ix)
         return step
 
+    async def _check_size(self, plan: Plan, run: Run, step: Step) -> None:
+        size = step.nodes
+        if step.gang is not None and step.gang.decided is not None:
+            size = await self._thread(gang_size, plan, run, self._store, step, self._identity.ix)
+        if size != self._identity.nodes:
+            name, nodes = self._identity.name, self._identity.nodes
+            raise Stop(BAD_PLAN, f"step {name!r} runs on {size} nodes, this is a gang of {nodes}")
+
     async def _is_committed(self) -> bool:
-        identity = self._identity
-        commit = await asyncio.to_thread(read_commit, self._store, identity.flow, identity.run, identity.step)
-        return commit is not None and commit.status == "done"
+        of = self._identity
+        commit = await asyncio.to_thread(read_commit, self._store, of.flow, of.run, of.step, of.ix)
+        if commit is not None and commit.status != "done":
+            raise self._given_up(commit.reason)
+        return commit is not None
+
+    def _given_up(self, reason: str) -> Stop:
+        """For an attempt that is too late: others have been told that there will be no outputs."""
+        return Stop(BAD_PLAN, f"too late: step {self._identity.name!r} was given up ({reason or 'its failure counts'})")
 
     async def _join(self, step: Step) -> Gang:
         identity = self._identity
@@ -230,8 +235,8 @@ class _Supervisor:
 
     # --- the body ---
 
-    async def _run_body(self, step: Step, body: Body, launch: Launch) -> Path | None:
-        """Run the body to its good end; gives where the gang's outputs are, None where another node has them."""
+    async def _run_body(self, step: Step, body: Body, launch: Launch) -> int | None:
+        """Run the body to its good end; gives the local rank of the gang's first process, None where it has none."""
         started = await self._start(body, launch)
         process = started.process
         ended = asyncio.ensure_future(asyncio.to_thread(process.wait))
@@ -252,9 +257,8 @@ class _Supervisor:
             await self._body_failed(started, at)
         await self._output_ended(started)
         if started.ranks is None:
-            return started.out_dir if self._identity.node == 0 else None
-        first = started.ranks.first
-        return self._workspace.outputs / str(first) if first is not None else None
+            return 0 if self._identity.node == 0 else None
+        return started.ranks.first
 
     async def _start(self, body: Body, launch: Launch) -> _Started:
         workspace = self._workspace
@@ -287,7 +291,7 @@ class _Supervisor:
         finally:
             os.close(writer)
         self._owned.add(process.pid)
-        return _Started(process, await read_lines(reader, self._sink), ranks, out_dir)
+        return _Started(process, await read_lines(reader, self._sink), ranks)
 
     async def _body_failed(self, started: _Started, at: float) -> None:
         """The body's process ended badly: report it, unless one of its ranks has already said more. Raises."""
@@ -322,16 +326,23 @@ class _Supervisor:
 
     # --- the end ---
 
-    async def _commit(self, reports: list[dict[str, Any]]) -> None:
-        identity = self._identity
-        digests = [report["outputs"] for report in reports if report["outputs"] is not None]
-        if len(digests) != 1:
-            raise Stop(INTERNAL, f"{len(digests)} nodes of the gang ran its first process; exactly one must")
-        commit = await self._thread(
-            commit_done, self._store, identity.flow, identity.run, identity.step, identity.attempt, digests[0]
-        )
-        if commit.attempt != identity.attempt:
-            self._say(f"step {identity.step!r}: another attempt was first; this one's outputs are discarded")
+    def _publish(self, step: Step, first: int | None) -> Report:
+        # A node's own first process has its local rank 0, also where the gang's first one has another.
+        out_dir = self._workspace.outputs / str(first or 0)
+        return publish_node(step, self._store, self._identity, out_dir, first=first is not None)
+
+    def _commit(self, plan: Plan, run: Run, step: Step, reports: list[Report]) -> None:
+        of, store = self._identity, self._store
+        digest = gather(step, store, of, reports)
+        control: dict[str, Json] = {}
+        if step.controls:
+            outputs = read_attempt_outputs(store, of.flow, of.run, of.step, of.attempt, digest, ix=of.ix)
+            control = own_controls(plan, run, store, step, of.ix, outputs)
+        commit = commit_done(store, of.flow, of.run, of.step, of.attempt, digest, control, ix=of.ix)
+        if commit.status != "done":
+            raise self._given_up(commit.reason)
+        if commit.attempt != of.attempt:
+            self._say(f"step {of.name!r}: another attempt was first; this one's outputs are discarded")
 
     async def _failed(self, cause: Cause | None) -> int:
         """End this node's processes and its part of the gang; gives the exit code."""
@@ -355,13 +366,9 @@ class _Supervisor:
     async def _tell(self, verdict: Cause) -> None:
         """The one message, and the record that the engine and `flowc show` read."""
         identity = self._identity
-        message = verdict.message(identity.step, identity.nodes)
-        record = {"step": identity.step, "attempt": identity.attempt, "message": message, **verdict.to_json()}
-        record["code"] = verdict.code
-        del record["at"]
-        key = layout.failure_key(identity.flow, identity.run, identity.step, identity.attempt)
+        message = verdict.message(identity.name, identity.nodes)
         with contextlib.suppress(StoreError, asyncio.TimeoutError):
-            put = asyncio.to_thread(_put_first, self._store, key, json.dumps(record, sort_keys=True).encode())
+            put = asyncio.to_thread(record_failure, self._store, identity, verdict, message)
             if not await asyncio.wait_for(put, 2):
                 return  # another survivor has told it
         self._say(message)
@@ -374,7 +381,8 @@ class _Supervisor:
         return self._cause_of(Stop(INTERNAL, f"{type(error).__name__}: {error}"))
 
     def _cause_of(self, stop: Stop) -> Cause:
-        return Cause(self._identity.node, None, stop.code, None, stop.message, (), time.monotonic())
+        message = self._sink.masked(stop.message.encode("utf-8", "backslashreplace")).decode()
+        return Cause(self._identity.node, None, stop.code, None, message, (), time.monotonic())
 
     # --- waiting ---
 
@@ -419,11 +427,6 @@ class _Supervisor:
         self._sink.write(f"flowc: {message}\n".encode())
 
 
-def _put_first(store: Store, key: str, data: bytes) -> bool:
-    """Whether the object is ours: the reply to an earlier try may have been lost."""
-    return store.put_new(key, data) or store.get(key) == data
-
-
 def _launch_document(workspace: Workspace, body: Body, launch: Launch) -> dict[str, Any]:
     """What the trampoline reads, see `flowc.runtime.rank`."""
     assert launch.ranks is not None
@@ -442,28 +445,6 @@ def _open(part: Part) -> list[Any]:
     """The pieces of a text, in which an output's path is `{"out": name}`."""
     pieces = (part,) if isinstance(part, str) else part
     return [piece if isinstance(piece, str) else {"out": piece.name} for piece in pieces]
-
-
-def _run_record(store: Store, plan: Plan, identity: Identity) -> Run:
-    """The run's record; the first task to come writes it, where no engine of ours could."""
-    found = read_run(store, identity.flow, identity.run)
-    if found is not None:
-        return found
-    slots = os.environ.get("FLOWC_PARAMS")
-    given: Mapping[str, Any] = {}
-    if slots is not None:
-        given = params_from_slots(plan.params, slots)
-    else:
-        document = store.get(layout.run_input_key(identity.flow, identity.run))
-        if document is None:
-            raise Stop(64, f"run {identity.run} has no record in the store {store.url}: was it started from elsewhere?")
-        given = params_from_input(plan.params, document)
-    params = complete_params(plan.params, given)
-    start_run(store, plan, identity.run, params, identity.engine, identity.bundle, identity.engine_ref)
-    found = read_run(store, identity.flow, identity.run)
-    if found is None:
-        raise Stop(STORE, f"the store {store.url} took the run's record and does not give it back")
-    return found
 
 
 def _cannot_start(program: str, error: OSError | ValueError) -> str:

@@ -2,7 +2,8 @@
 
 `current.inputs.NAME` is a value of its declared type, or a `Path` for a file or folder. `current.outputs.NAME` is the
 path to write an output to; assigning a value (`current.outputs.loss = 0.3`) writes it. `current.cluster`
-tells a gang's shape. `run_id`, `step`, `attempt` and `flow` are strings.
+tells a gang's shape. `run_id`, `step`, `attempt` and `flow` are strings. `index` is the path of the loops around the
+step, outermost first: the place of the item in its list or the number of the turn, from 0.
 
 Needs the standard library alone, so that it works in any image and costs nothing beside torch or ray. Outside a step
 every access says so instead of failing with a missing variable.
@@ -127,6 +128,10 @@ class Current:
     @property
     def step(self) -> str:
         return str(_context()["step"])
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        return tuple(_context()["index"])
 
     @property
     def attempt(self) -> str:

@@ -282,4 +282,4 @@ class Head:
 
     def _key(self, node: int) -> str:
         identity = self._identity
-        return layout.node_key(identity.flow, identity.run, identity.step, identity.attempt, node)
+        return layout.node_key(identity.flow, identity.run, identity.step, identity.attempt, node, identity.ix)

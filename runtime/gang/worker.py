@@ -105,7 +105,7 @@ class Worker:
     async def _publish(self) -> None:
         identity = self._identity
         entry = trust.Entry(identity.node, self._address, 0, self._own.pem)
-        key = layout.node_key(identity.flow, identity.run, identity.step, identity.attempt, identity.node)
+        key = layout.node_key(identity.flow, identity.run, identity.step, identity.attempt, identity.node, identity.ix)
         if not await asyncio.to_thread(self._store.put_new, key, entry.dump()):
             present = await asyncio.to_thread(self._store.get, key)
             if present != entry.dump():
@@ -118,7 +118,7 @@ class Worker:
 
     async def _find_head(self) -> trust.Entry | None:
         identity = self._identity
-        key = layout.node_key(identity.flow, identity.run, identity.step, identity.attempt, 0)
+        key = layout.node_key(identity.flow, identity.run, identity.step, identity.attempt, 0, identity.ix)
         with contextlib.suppress(StoreError):  # an outage of the store is waited for, up to the deadline
             data = await asyncio.to_thread(self._store.get, key)
             return trust.load_entry(data) if data is not None else None

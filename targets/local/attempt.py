@@ -1,4 +1,4 @@
-"""One attempt of one step: all its nodes, started together or not at all, and ended together.
+"""One attempt of one instance of a step: all its nodes, started together or not at all, and ended together.
 
 `Attempt.start` starts the step's supervisors with the environment of the runtime's contract. Whoever drives it reads
 the nodes' pipes and calls `check` now and then, which notices ended nodes, enforces the deadlines below and says
@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowc.runtime.plan import Step
 from flowc.runtime.store import Store
 
 from .addresses import loopback_addresses
+from .instances import Task
+from .machine import on_local
 from .processes import Family, Node, kill_tree
 
 # After one node of a gang failed, the others end themselves (within 5 s, as documented); then they are told to.
@@ -33,32 +34,44 @@ BACKSTOP = 60.0
 # inside a step of another flow.
 _PASSED_ON = frozenset({"FLOWC_PEER_TIMEOUT"})
 
-Command = Callable[[str], tuple[str, ...]]
+# From a Python, a step and the indexes of its instance to the argv of its supervisor.
+Command = Callable[[str, str, str], tuple[str, ...]]
 
 
-def runtime_command(step: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "flowc.runtime", "step", step)
+def runtime_command(python: str, step: str, ix: str) -> tuple[str, ...]:
+    return (python, "-m", "flowc.runtime", "step", step, *(("--ix", ix) if ix else ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run happens. `folder` takes the logs."""
+    """Where a run happens. `folder` takes the logs; paths in the flow file are relative to `home`, None: to here."""
 
     store: Store
     flow: str
     run: str
     bundle: str
     folder: Path
+    home: Path | None = None
+
+    def log(self, task: Task, attempt: int, node: int) -> Path:
+        """The whole output of a node. Names of steps have no dashes."""
+        ix = "".join(f"-{index}" for index in task.path)
+        return self.folder / f"{task.node.name}{ix}.{attempt}.{node}.log"
 
 
 class Attempt:
-    """`ended_because` is set once the engine ends the attempt for a reason that is not the step's own."""
+    """`ended_because` is set once the engine ends the attempt for a reason that is not the step's own.
 
-    def __init__(self, step: Step, number: int, place: Place) -> None:
-        self.step = step
-        self.number = number
+    `gpus` are those of each node, in node order; empty where they are not shared out.
+    """
+
+    def __init__(self, task: Task, place: Place, gpus: tuple[tuple[str, ...], ...] = ()) -> None:
+        self.task = task
+        self.step = task.step
+        self.number = task.attempts
         self.name = secrets.token_hex(8)
         self.place = place
+        self._gpus = gpus
         self.nodes: list[Node] = []
         self.ended_because: str | None = None
         self._drain_until: dict[int, float] = {}
@@ -72,12 +85,13 @@ class Attempt:
         timeout = self.step.settings.timeout
         if timeout is not None:
             self._end_at = now + timeout + self.step.settings.start_timeout + BACKSTOP
-        addresses = loopback_addresses(self.step.nodes)
+        addresses = loopback_addresses(self.task.nodes)
+        python = self._python()
         try:
             for number, address in enumerate(addresses):
-                log = self.place.folder / f"{self.step.name}.{self.number}.{number}.log"
-                env = self._environment(number, address, lifeline)
-                argv = command(self.step.name)
+                log = self.place.log(self.task, self.number, number)
+                env = self._environment(number, address, lifeline, python)
+                argv = command(python, self.step.name, self.task.ix)
                 self.nodes.append(Node.start(number, argv, env, self.place.folder, log, lifeline))
         except OSError:
             for node in self.nodes:
@@ -156,12 +170,21 @@ class Attempt:
         for node in self.nodes:
             node.close()
 
-    def _environment(self, node: int, address: str, lifeline: int) -> dict[str, str]:
+    def _python(self) -> str:
+        named = on_local(self.step.on).get("python")
+        if not isinstance(named, str):
+            return sys.executable
+        # A bare word is looked for on PATH. Links are not followed: a virtual environment's Python is one.
+        return str((self.place.home or Path()).absolute() / named) if os.sep in named else named
+
+    def _environment(self, node: int, address: str, lifeline: int, python: str) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("FLOWC_") or name in _PASSED_ON}
-        # `python` in a step's argv is the Python that runs flowc, with what is installed there.
-        folder = str(Path(sys.executable).parent)
+        # `python` in a step's argv is the Python that runs its supervisor, with what is installed there.
+        folder = str(Path(python if os.sep in python else sys.executable).parent)
         env["PATH"] = os.pathsep.join([folder, env["PATH"]] if env.get("PATH") else [folder, os.defpath])
         env["PYTHONUNBUFFERED"] = "1"
+        if self._gpus and self._gpus[node]:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(self._gpus[node])
         return env | {
             "FLOWC_ENGINE": "local",
             "FLOWC_STORE": self.place.store.url,
@@ -170,7 +193,7 @@ class Attempt:
             "FLOWC_BUNDLE": self.place.bundle,
             "FLOWC_ATTEMPT": self.name,
             "FLOWC_NODE": str(node),
-            "FLOWC_NODES": str(self.step.nodes),
+            "FLOWC_NODES": str(self.task.nodes),
             "FLOWC_ADDRESS": address,
             "FLOWC_LIFELINE_FD": str(lifeline),
         }

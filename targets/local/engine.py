@@ -1,9 +1,10 @@
-"""The engine: runs a plan's steps as processes until all are done, one has failed for good, or it is told to stop.
+"""The engine: runs a plan's tasks as processes until all are over, one has failed for good, or it is told to stop.
 
 One thread drives everything: it waits for output, ended processes, signals and deadlines, and never for a terminal (the
-screen has its own thread) or for the store (each attempt is judged in a thread of its own). Takes the plan, the place
-of the run and a screen; gives an `Outcome`. When `run` returns, no process of the run is left, and when flowc dies, the
-supervisors see the end of the lifeline pipe, whose write end only this process holds, and end everything themselves.
+screen has its own thread) or for the store (`workers`). Takes the plan, the place of the run and a screen; gives an
+`Outcome`. The flow comes first and `finally` after it, whatever happened; a first signal ends the flow, a second one
+everything. When `run` returns, no process of the run is left, and when flowc dies, the supervisors see the end of the
+lifeline pipe, whose write end only this process holds, and end everything themselves.
 """
 
 from __future__ import annotations
@@ -12,28 +13,35 @@ import contextlib
 import os
 import selectors
 import signal
-import threading
 import time
-from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
 import psutil
 
-from flowc.runtime.errors import BAD_PLAN, PEER_FAILED, PEER_LOST
-from flowc.runtime.plan import Plan, Step
+from flowc.runtime.commit import Commit
+from flowc.runtime.errors import BAD_PLAN
+from flowc.runtime.plan import Decision, Json, Plan, PlanError, Step
 from flowc.runtime.processes import adopt_orphans
+from flowc.runtime.run_record import Status
 
 from .attempt import Attempt, Command, Place, runtime_command
+from .instances import Task
 from .interrupts import Interrupts
-from .outcome import Failure, Outcome, Verdict, describe_exit, judge
+from .outcome import Failure, Outcome, Verdict, explain, failed_node, judge
 from .processes import Family, Node
-from .scheduler import Scheduler, State, cores_of
+from .questions import Trouble, controls_of, note_status, seal_failure, size_of
+from .scheduler import Scheduler, State
 from .screen import Screen, duration
+from .workers import Workers
 
 # An interrupted run is gone within 5 s: this long the steps have to end by themselves.
 INTERRUPT_GRACE = 3.0
 _SWEEP = 1.5
 # Where ended processes cannot be waited for together with pipes (no pidfd), they are looked for this often.
 _POLL = 0.1
+_NAMED = 5
 
 
 class Engine:
@@ -54,14 +62,15 @@ class Engine:
         self._screen = screen
         self._interrupts = interrupts
         self._command = command
-        self._active: list[Attempt] = []
-        self._judging: set[str] = set()
-        self._verdicts: deque[tuple[Attempt, Verdict]] = deque()
-        self._numbers = dict.fromkeys((step.name for step in plan.steps), 0)
-        self._began: dict[str, float] = {}
-        self._failure: Failure | None = None
+        self._workers = Workers(interrupts.poke)
+        self._active: dict[str, Attempt] = {}
+        self._failures: list[Failure] = []
         self._signal: signal.Signals | None = None
         self._heard = 0
+        # `finally` has begun; the flow was interrupted; everything is to end at once.
+        self._in_finally = False
+        self._was_cut = False
+        self._at_once = False
         self._gives_up = 0.0
 
     def run(self) -> Outcome:
@@ -72,14 +81,33 @@ class Engine:
         self._selector.register(self._interrupts.wake, selectors.EVENT_READ)
         self._flow_ends = time.monotonic() + self._plan.timeout if self._plan.timeout is not None else None
         try:
+            self._scheduler.begin()
             self._loop()
+            if self._plan.finals and not self._at_once:
+                self._begin_finally()
+                self._loop()
         finally:
             # Also on the way out of a fault of our own: nothing may stay behind.
             survivors = self._end_family()
+            self._workers.forget()
             os.close(holder)
             os.close(self._lifeline)
             self._selector.close()
-        return Outcome(self._failure, self._signal, survivors)
+        return Outcome(tuple(self._failures), self._signal, self._was_cut, survivors)
+
+    def _begin_finally(self) -> None:
+        self._abandon()
+        self._workers.forget()
+        self._in_finally = True
+        failed = bool(self._failures) or self._was_cut
+        status = Status("failed" if failed else "succeeded", self._failures[0].step if self._failures else "")
+        self._workers.submit(partial(note_status, self._place, status), self._status_noted)
+
+    def _status_noted(self, noted: Status | Trouble) -> None:
+        if isinstance(noted, Trouble):
+            # What does not read the status can clean up all the same.
+            self._screen.say(f"the run's status could not be written down for `finally`: {noted.reason}")
+        self._scheduler.begin(final=True)
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -89,22 +117,30 @@ class Engine:
             self._heed_signals(now)
             self._heed_flow_timeout(now)
             self._check_attempts(now)
-            self._take_verdicts(now)
+            self._workers.take()
+            self._ask_questions()
             self._start_steps(now)
+            self._tell_news()
             if self._is_over():
                 return
             self._wait()
 
     def _is_over(self) -> bool:
-        if self._signal is not None:
+        if self._is_interrupted:
             return not self._active or time.monotonic() >= self._gives_up
-        if self._active or self._judging or self._verdicts:
+        if self._active or not self._workers.is_idle:
             return False
-        return self._stopping or self._scheduler.all_done()
+        return self._is_stopping or self._scheduler.is_idle
 
     @property
-    def _stopping(self) -> bool:
-        return self._failure is not None or self._signal is not None
+    def _is_interrupted(self) -> bool:
+        """Processes are being ended because somebody wants it."""
+        return self._at_once or (self._was_cut and not self._in_finally)
+
+    @property
+    def _is_stopping(self) -> bool:
+        """Nothing more is started. In `finally` what does not depend on a failed step goes on."""
+        return self._is_interrupted or (bool(self._failures) and not self._in_finally)
 
     def _wait(self) -> None:
         reading = not self._screen.is_full
@@ -118,7 +154,7 @@ class Engine:
 
     def _watch_pipes(self, *, reading: bool) -> None:
         watched = self._selector.get_map()
-        for attempt in self._active:
+        for attempt in self._active.values():
             for node in attempt.nodes:
                 if reading and node.is_open and node.pipe not in watched:
                     self._selector.register(node.pipe, selectors.EVENT_READ, (attempt, node))
@@ -127,59 +163,91 @@ class Engine:
 
     def _patience(self) -> float | None:
         now = time.monotonic()
-        times = [attempt.next_deadline() for attempt in self._active]
-        if not self._stopping:
-            times += [self._scheduler.next_retry(now), self._flow_ends]
-        if self._signal is not None:
+        times = [attempt.next_deadline() for attempt in self._active.values()]
+        if not self._is_stopping:
+            times.append(self._scheduler.next_retry())
+        if not self._is_stopping and not self._in_finally:
+            times.append(self._flow_ends)
+        if self._is_interrupted:
             times.append(self._gives_up)
         known = [max(at - now, 0.0) for at in times if at is not None]
-        if any(node.watch is None for attempt in self._active for node in attempt.nodes):
+        if any(node.watch is None for attempt in self._active.values() for node in attempt.nodes):
             known.append(_POLL)
         return min(known, default=None)
 
     def _read(self, attempt: Attempt, node: Node) -> None:
         lines = node.read()
         if lines:
-            self._screen.lines(attempt.step.name, node.number, lines)
+            self._screen.lines(attempt.task, node.number, lines)
         if not node.is_open:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(node.pipe)
 
+    def _tell_news(self) -> None:
+        for news in self._scheduler.news():
+            self._screen.news(news)
+
     # --- starting -----------------------------------------------------------------------------------------------------
 
+    def _ask_questions(self) -> None:
+        if self._is_stopping:
+            return
+        for task in self._scheduler.questions():
+            if isinstance(task.node, Decision):
+                self._workers.submit(partial(controls_of, self._plan, self._place, task), partial(self._decided, task))
+            else:
+                self._workers.submit(partial(size_of, self._plan, self._place, task), partial(self._sized, task))
+
+    def _decided(self, task: Task, found: Mapping[str, Json] | Trouble) -> None:
+        if self._is_stopping:
+            self._scheduler.failed(task)
+        elif isinstance(found, Trouble):
+            self._scheduler.failed(task)
+            self._flow_failed(task.name, f"how the run goes on could not be decided: {found.reason}")
+        else:
+            self._done(task, found)
+
+    def _sized(self, task: Task, found: int | Trouble) -> None:
+        if self._is_stopping:
+            self._scheduler.failed(task)
+        elif isinstance(found, Trouble):
+            self._failed_for_good(task, "", found.reason, found.reason, may_go_on=found.is_lasting)
+        else:
+            self._scheduler.sized(task, found)
+
     def _start_steps(self, now: float) -> None:
-        while not self._stopping and (step := self._scheduler.next_step(now)) is not None:
-            self._start(step, now)
-            if self._interrupts.received:
+        while not self._is_stopping and (task := self._scheduler.next_task(now)) is not None:
+            self._start(task, now)
+            if self._interrupts.received[self._heard :]:
                 return
 
-    def _start(self, step: Step, now: float) -> None:
-        self._numbers[step.name] += 1
-        attempt = Attempt(step, self._numbers[step.name], self._place)
-        self._scheduler.started(step)
-        self._began.setdefault(step.name, now)
+    def _start(self, task: Task, now: float) -> None:
+        gpus = self._scheduler.started(task)
+        attempt = Attempt(task, self._place, gpus)
+        if task.began is None:
+            task.began = now
         try:
             attempt.start(self._command, self._lifeline, now)
         except OSError as error:
-            reason = error.strerror or str(error)
-            self._fail(attempt, f"step {step.name!r} could not be started: {reason}", (), None, now)
+            reason = f"could not be started: {error.strerror or error}"
+            self._failed_for_good(task, attempt.name, f"step {task.name!r} {reason}", "could not be started")
             return
-        self._active.append(attempt)
+        self._active[attempt.name] = attempt
         for node in attempt.nodes:
             self._family.owned.add(node.pid)
             if node.watch is not None:
                 self._selector.register(node.watch, selectors.EVENT_READ)
-        details = [f"{step.nodes} nodes"] if step.nodes > 1 else []
+        details = [f"{task.nodes} nodes"] if task.nodes > 1 else []
         if attempt.number > 1:
-            details.append(f"attempt {attempt.number} of {step.settings.retries + 1}")
-        self._screen.step(step.name, State.RUNNING, "started" + (f" ({', '.join(details)})" if details else ""))
+            details.append(f"attempt {attempt.number} of {task.step.settings.retries + 1}")
+        self._screen.task(task, State.RUNNING, "started" + (f" ({', '.join(details)})" if details else ""))
 
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def _check_attempts(self, now: float) -> None:
         # Somebody who wants the run to end does not wait for a reader that takes nothing.
-        reading = not self._screen.is_full or self._signal is not None
-        for attempt in list(self._active):
+        reading = not self._screen.is_full or self._is_interrupted
+        for attempt in list(self._active.values()):
             over = attempt.check(now, self._family, reading=reading)
             for node in attempt.nodes:
                 node.flush()
@@ -191,115 +259,166 @@ class Engine:
                 self._attempt_over(attempt)
 
     def _attempt_over(self, attempt: Attempt) -> None:
-        self._active.remove(attempt)
+        del self._active[attempt.name]
         for node in attempt.nodes:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(node.pipe)
         attempt.close()
         self._family.reap()
-        if self._signal is not None:
-            self._scheduler.ended(attempt.step, State.ENDED)
-            self._screen.step(attempt.step.name, State.ENDED, "ended")
+        if self._is_interrupted:
+            self._scheduler.failed(attempt.task)
+            self._screen.task(attempt.task, State.ENDED, "ended")
             return
-        self._judging.add(attempt.name)
         # The store may be far away or out of order; signals must be heard meanwhile.
-        threading.Thread(target=self._judge, args=(attempt,), daemon=True).start()
+        work = partial(judge, self._place, attempt.task, attempt.name)
+        self._workers.submit(work, partial(self._judged, attempt))
 
-    def _judge(self, attempt: Attempt) -> None:
-        place = self._place
-        verdict = judge(place.store, place.flow, place.run, attempt.step.name, attempt.name)
-        self._verdicts.append((attempt, verdict))
-        self._interrupts.poke()
+    def _judged(self, attempt: Attempt, verdict: Verdict) -> None:
+        task = attempt.task
+        if verdict.done:
+            self._done(task, verdict.controls)
+        elif self._is_stopping:
+            self._scheduler.failed(task)
+            self._screen.task(task, State.ENDED, f"ended because {self._why()}")
+        else:
+            self._attempt_failed(attempt, verdict)
 
-    def _take_verdicts(self, now: float) -> None:
-        while self._verdicts:
-            attempt, verdict = self._verdicts.popleft()
-            self._judging.discard(attempt.name)
-            step = attempt.step
-            if verdict.done:
-                self._scheduler.ended(step, State.DONE)
-                took = duration(now - self._began[step.name])
-                self._screen.step(step.name, State.DONE, f"done in {took}")
-            elif self._stopping:
-                self._scheduler.ended(step, State.ENDED)
-                self._screen.step(step.name, State.ENDED, f"ended because {self._why()}")
-            else:
-                self._attempt_failed(attempt, verdict, now)
+    def _done(self, task: Task, controls: Mapping[str, Json]) -> None:
+        if isinstance(task.node, Step):
+            took = duration(time.monotonic() - (task.began or 0.0))
+            self._screen.task(task, State.DONE, f"done in {took}")
+        try:
+            self._scheduler.ended(task, controls)
+        except PlanError as error:
+            self._flow_failed(task.name, f"the run cannot go on after {task.name!r}: {error}")
 
     def _why(self) -> str:
-        if self._failure is None:
-            return "the run was interrupted"
-        return f"{self._failure.step} failed" if self._failure.step else "the flow's time is over"
+        return f"{self._failures[0].what} failed" if self._failures else "the run was interrupted"
 
-    def _attempt_failed(self, attempt: Attempt, verdict: Verdict, now: float) -> None:
-        step = attempt.step
-        node = _culprit(attempt)
-        if verdict.record is not None and verdict.record.node < len(attempt.nodes):
-            node = attempt.nodes[verdict.record.node]
-        headline, reason = _explain(attempt, verdict, node)
-        final = (
-            attempt.number > step.settings.retries or BAD_PLAN in attempt.exit_codes() or verdict.trouble is not None
-        )
-        if not final:
-            wait = step.settings.retry_wait * 2.0 ** (attempt.number - 1)
-            self._scheduler.retries(step, now + wait)
-            note = f"{reason}; attempt {attempt.number + 1} of {step.settings.retries + 1} in {duration(wait)}"
-            self._screen.step(step.name, State.RETRYING, note, always=True)
+    def _attempt_failed(self, attempt: Attempt, verdict: Verdict) -> None:
+        task, settings = attempt.task, attempt.step.settings
+        node = failed_node(attempt, verdict)
+        headline, reason = explain(attempt, verdict, node)
+        if attempt.number <= settings.retries and BAD_PLAN not in attempt.exit_codes() and verdict.trouble is None:
+            wait = settings.retry_wait * 2.0 ** (attempt.number - 1)
+            self._scheduler.retries(task, time.monotonic() + wait)
+            note = f"{reason}; attempt {attempt.number + 1} of {settings.retries + 1} in {duration(wait)}"
+            self._screen.task(task, State.RETRYING, note, always=True)
             return
-        lines = verdict.record.last_lines if verdict.record is not None else ()
-        self._fail(attempt, headline, lines or tuple(node.tail), node, now, reason)
+        lines = (verdict.record.last_lines if verdict.record is not None else ()) or tuple(node.tail)
+        may_go_on = verdict.trouble is None
+        self._failed_for_good(task, attempt.name, headline, reason, lines, node.log, may_go_on=may_go_on)
+
+    def _failed_for_good(
+        self,
+        task: Task,
+        attempt: str,
+        headline: str,
+        reason: str,
+        last_lines: tuple[str, ...] = (),
+        log: Path | None = None,
+        *,
+        may_go_on: bool = True,
+    ) -> None:
+        """No other attempt will be made. `may_go_on` is false where the store could not say what happened."""
+        fail = partial(self._fail, task, headline, reason, last_lines, log)
+        if task.step.settings.allow_failure and may_go_on:
+            seal = partial(seal_failure, self._place, task, attempt, reason)
+            self._workers.submit(seal, partial(self._sealed, task, reason, fail))
+        else:
+            fail()
+
+    def _sealed(self, task: Task, reason: str, fail: partial[None], found: Commit | Trouble) -> None:
+        if isinstance(found, Trouble):
+            fail()
+        elif found.status == "done":  # an attempt that seemed lost was quicker
+            self._done(task, found.control)
+        else:
+            self._screen.task(task, State.FAILED, f"failed, and the run goes on: {reason}", always=True)
+            try:
+                self._scheduler.failed(task, allowed=True)
+            except PlanError as error:
+                self._flow_failed(task.name, f"the run cannot go on after {task.name!r}: {error}")
 
     def _fail(
-        self,
-        attempt: Attempt,
-        headline: str,
-        last_lines: tuple[str, ...],
-        node: Node | None,
-        now: float,
-        reason: str = "could not be started",
+        self, task: Task, headline: str, reason: str, last_lines: tuple[str, ...] = (), log: Path | None = None
     ) -> None:
         """The step failed for good, and the run with it."""
-        step = attempt.step
-        self._scheduler.ended(step, State.FAILED)
-        self._screen.step(step.name, State.FAILED, f"failed: {reason}", always=True)
-        log = node.log if node is not None else None
-        self._failure = Failure(step.name, attempt.number, step.settings.retries + 1, headline, last_lines, log)
-        self._end_others(now)
+        self._scheduler.failed(task)
+        self._screen.task(task, State.FAILED, f"failed: {reason}", always=True)
+        attempts = task.step.settings.retries + 1
+        self._add(Failure(task.node.name, task.name, headline, task.attempts, attempts, last_lines, log))
 
-    def _end_others(self, now: float) -> None:
-        for attempt in self._active:
-            attempt.end("the run failed", now)
+    def _flow_failed(self, what: str, headline: str) -> None:
+        """Something that is no step."""
+        self._screen.say(headline)
+        self._add(Failure("", what, headline))
+
+    def _add(self, failure: Failure) -> None:
+        self._failures.append(failure)
+        if not self._in_finally:
+            now = time.monotonic()
+            for attempt in self._active.values():
+                attempt.end("the run failed", now)
 
     # --- being told to stop -------------------------------------------------------------------------------------------
 
     def _heed_signals(self, now: float) -> None:
-        received = self._interrupts.received
-        if len(received) == self._heard:
+        new = self._interrupts.received[self._heard :]
+        if not new:
             return
-        again, self._heard = self._signal is not None or len(received) > 1, len(received)
+        self._heard += len(new)
+        again = self._signal is not None or len(new) > 1
         if self._signal is None:
-            self._signal = received[0]
-            self._gives_up = now + INTERRUPT_GRACE + 0.5
-            names = ", ".join(attempt.step.name for attempt in self._active)
-            what = f"ending {names}" if names else "no step is running"
-            self._screen.say(f"interrupted by {self._signal.name}: {what}")
-            for attempt in self._active:
-                attempt.end("the run was interrupted", now, INTERRUPT_GRACE)
+            self._signal = new[0]
+            self._first_signal(new[0], now)
         if again:
-            for attempt in self._active:
+            self._at_once = True
+            self._was_cut = True
+            self._gives_up = now + 0.5
+            for attempt in self._active.values():
                 attempt.kill()
 
+    def _first_signal(self, number: signal.Signals, now: float) -> None:
+        if self._in_finally:
+            self._screen.say(f"interrupted by {number.name}: `finally` goes on; another signal ends it")
+            return
+        self._was_cut = True
+        self._gives_up = now + INTERRUPT_GRACE + 0.5
+        names = [attempt.task.name for attempt in self._active.values()]
+        listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
+        then = "; then `finally` runs, and another signal ends it" if self._plan.finals else ""
+        what = f"ending {listed}" if names else "no step is running"
+        self._screen.say(f"interrupted by {number.name}: {what}{then}")
+        for attempt in self._active.values():
+            attempt.end("the run was interrupted", now, INTERRUPT_GRACE)
+
     def _heed_flow_timeout(self, now: float) -> None:
-        if self._flow_ends is not None and now >= self._flow_ends and not self._stopping:
-            headline = f"the flow's timeout of {duration(float(self._plan.timeout or 0))} is over"
-            self._failure = Failure("", 0, 0, headline, (), None)
-            self._screen.say(headline)
-            self._end_others(now)
+        over = self._flow_ends is not None and now >= self._flow_ends
+        if over and not self._is_stopping and not self._in_finally:
+            words = f"the flow's timeout of {duration(float(self._plan.timeout or 0))} is over"
+            self._screen.say(words)
+            self._failures.append(Failure("", "the flow", words))
+            for attempt in self._active.values():
+                attempt.end("the flow's time is over", now)
+
+    def _abandon(self) -> None:
+        """KILL what the flow has left behind, and forget it."""
+        for attempt in list(self._active.values()):
+            attempt.kill()
+            for node in attempt.nodes:
+                for watched in (node.pipe, node.watch):
+                    if watched is not None:
+                        with contextlib.suppress(KeyError):
+                            self._selector.unregister(watched)
+            self._scheduler.failed(attempt.task)
+        self._end_family()
+        self._active.clear()
 
     def _end_family(self) -> tuple[int, ...]:
         """KILL whatever is left below this process; gives the processes that even KILL does not end."""
         deadline = time.monotonic() + _SWEEP
-        for attempt in self._active:
+        for attempt in self._active.values():
             attempt.kill()
         while (alive := self._family.alive()) and time.monotonic() < deadline:
             for process in alive:
@@ -308,52 +427,14 @@ class Engine:
             self._collect()
             time.sleep(0.01)
         self._collect()
-        for attempt in self._active:
+        for attempt in self._active.values():
             attempt.close()
         return tuple(process.pid for process in alive)
 
     def _collect(self) -> None:
-        for attempt in self._active:
+        for attempt in self._active.values():
             for node in attempt.nodes:
                 if node.poll() is not None:
                     self._family.owned.discard(node.pid)
         with contextlib.suppress(psutil.Error):
             self._family.reap()
-
-
-def _culprit(attempt: Attempt) -> Node:
-    """Where no record says which node failed: the first that did not merely follow another."""
-    failed = [node for node in attempt.nodes if node.exit_code != 0]
-    own = [node for node in failed if node.exit_code not in (PEER_FAILED, PEER_LOST)]
-    return (own or failed or attempt.nodes)[0]
-
-
-def _explain(attempt: Attempt, verdict: Verdict, node: Node) -> tuple[str, str]:
-    """Headline and reason of a failed attempt."""
-    step = attempt.step
-    where = f"step {step.name!r}" + (f", node {node.number}" if step.nodes > 1 else "")
-    if verdict.record is not None and attempt.ended_because is None:
-        return verdict.record.message, verdict.record.reason
-    if attempt.ended_because is not None:
-        return f"{where}: {attempt.ended_because}", attempt.ended_because
-    if verdict.trouble is not None:
-        return f"{where}: {verdict.trouble}", verdict.trouble
-    code = node.exit_code or 0
-    if code == 0:
-        reason = "its supervisor ended without committing the step's outputs"
-    elif code == BAD_PLAN:
-        reason = f"{describe_exit(code)} (the plan, an input or an output is wrong)"
-    else:
-        reason = f"its supervisor ended without a report ({describe_exit(code)})"
-    return f"{where}: {reason}", reason
-
-
-def large_steps_note(scheduler: Scheduler, cores: float) -> str | None:
-    """One line about steps that ask for more than this machine has."""
-    large = scheduler.too_large()
-    if not large:
-        return None
-    listed = ", ".join(f"{step.name} ({cores_of(step):g})" for step in large[:3]) + (", …" if large[3:] else "")
-    return (
-        f"more cores asked for than this machine's {cores:g}: {listed}; such a step runs alone and shares what is there"
-    )

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO, cast
@@ -26,14 +27,15 @@ from flowc.runtime.run_record import complete_params, end_run, start_run
 from flowc.runtime.store import Store, StoreError, open_store
 
 from .attempt import Command, Place, runtime_command
-from .engine import Engine, large_steps_note
+from .engine import Engine
 from .interrupts import Interrupts
+from .machine import Machine, machine, notes, on_local
 from .options import RunOptions
 from .outcome import Outcome
 from .output import Direct
-from .scheduler import Scheduler, State
+from .scheduler import Scheduler
 from .screen import Screen, duration, style_of
-from .summary import failure_lines, make_private, output_lines, shown_path
+from .summary import allowed_lines, failure_lines, make_private, output_lines, shown_path
 
 _FOLDER = ".flowc"
 # The store's garbage collection takes what nothing refers to for seven days; what is older than this is written anew.
@@ -56,7 +58,8 @@ def launch(
 ) -> int:
     """See `flowc.targets.local.run`."""
     try:
-        cores = _cores(options)
+        options = _settled(plan, options)
+        of = machine(options.cpus, os.environ)
         place = _prepare(plan, bundle, params, options)
     except (_CannotStart, BundleError, StoreError, Stop, OSError) as error:
         print(f"flowc: cannot start the run: {error}", file=sys.stderr)  # noqa: T201 (the only words before a screen)
@@ -68,8 +71,8 @@ def launch(
     output = cast("TextIO", Direct(sys.stdout))
     with Interrupts() as interrupts:
         screen = Screen(plan, output, style_of(output, options, os.environ), on_room=interrupts.poke)
-        scheduler = Scheduler(plan, cores, options.jobs)
-        _announce(plan, place, scheduler, cores, screen)
+        scheduler = Scheduler(plan, of, options.jobs)
+        _announce(plan, place, of, screen)
         outcome: Outcome | None = None
         last_words: list[str] = []
         try:
@@ -84,15 +87,21 @@ def launch(
     return 0 if outcome.succeeded else 1
 
 
-def _cores(options: RunOptions) -> float:
+def _settled(plan: Plan, options: RunOptions) -> RunOptions:
+    """The options with what the flow's `on local` says where they say nothing."""
     if options.jobs is not None and options.jobs < 1:
         raise _CannotStart(f"at least one step must run at a time, not {options.jobs}")
-    if options.cpus is None:
-        # What this process may use: containers and taskset give less than the machine has.
-        return float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    if not 0 < options.cpus < float("inf"):
+    if options.cpus is not None and not 0 < options.cpus < float("inf"):
         raise _CannotStart(f"the number of cores must be above 0, not {options.cpus:g}")
-    return options.cpus
+    here = on_local(plan.on)
+    jobs, cpus = here.get("jobs"), here.get("cpus")
+    assert jobs is None or isinstance(jobs, int)
+    assert cpus is None or isinstance(cpus, int | float)
+    return replace(
+        options,
+        jobs=jobs if options.jobs is None else options.jobs,
+        cpus=cpus if options.cpus is None else options.cpus,
+    )
 
 
 def _prepare(plan: Plan, bundle: Bundle, params: Mapping[str, Json], options: RunOptions) -> Place:
@@ -110,7 +119,8 @@ def _prepare(plan: Plan, bundle: Bundle, params: Mapping[str, Json], options: Ru
     run = _claim_run(store, plan, values, bundle.digest)
     folder = home / "runs" / run
     folder.mkdir(parents=True)
-    return Place(store, plan.flow, run, bundle.digest, folder)
+    flow_folder = options.source_path.parent if options.source_path is not None else Path()
+    return Place(store, plan.flow, run, bundle.digest, folder, flow_folder)
 
 
 def _claim_run(store: Store, plan: Plan, values: Mapping[str, Json], digest: str) -> str:
@@ -121,23 +131,21 @@ def _claim_run(store: Store, plan: Plan, values: Mapping[str, Json], digest: str
     raise _CannotStart(f"the store {store.url} says of every new run id that it is taken")
 
 
-def _announce(plan: Plan, place: Place, scheduler: Scheduler, cores: float, screen: Screen) -> None:
+def _announce(plan: Plan, place: Place, of: Machine, screen: Screen) -> None:
     screen.say(f"flow {plan.flow}, run {place.run}")
     screen.say(f"steps use the present Python ({sys.executable}); `image` does not count on this machine")
-    note = large_steps_note(scheduler, cores)
-    if note is not None:
+    for note in notes(plan, of):
         screen.say(note)
 
 
 def _record_end(plan: Plan, place: Place, outcome: Outcome) -> None:
     """Write `end.json`. An interrupted run waits only shortly: somebody wants to have their terminal back."""
     status = "succeeded" if outcome.succeeded else "failed"
-    failed_step = outcome.failure.step if outcome.failure is not None else ""
 
     def write() -> None:
         # Every commit is in the store already; a run without its end on record is one whose end nobody saw.
         with contextlib.suppress(StoreError):
-            end_run(place.store, plan.flow, place.run, status, failed_step)
+            end_run(place.store, plan.flow, place.run, status, outcome.failed_step)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
@@ -146,23 +154,33 @@ def _record_end(plan: Plan, place: Place, outcome: Outcome) -> None:
 
 def _last_words(plan: Plan, place: Place, scheduler: Scheduler, outcome: Outcome, seconds: float) -> list[str]:
     lines: list[str] = []
-    if outcome.failure is not None:
-        lines += ["", *failure_lines(outcome.failure), ""]
+    for failure in outcome.failures:
+        lines += ["", *failure_lines(failure)]
+    if outcome.failures:
+        lines.append("")
     elif outcome.succeeded:
-        lines += output_lines(plan, place)
+        lines += output_lines(plan, place, scheduler.tallies)
+    lines += allowed_lines(scheduler.tallies)
     if outcome.survivors:
         pids = ", ".join(map(str, outcome.survivors))
         lines.append(f"these processes could not be ended, not even by SIGKILL: {pids}")
     logs = shown_path(place.folder)
     if outcome.signal is not None:
-        done = sum(state is State.DONE for state in scheduler.states.values())
-        progress = f"{done} of {len(plan.steps)} steps done"
+        progress = _progress(plan, scheduler)
         return [*lines, f"run {place.run} was interrupted after {duration(seconds)}, {progress}; its logs: {logs}"]
     word = "succeeded" if outcome.succeeded else "failed"
+    tasks = f", {_progress(plan, scheduler)}" if any(plan.depth(step.name) for step in plan.steps) else ""
     return [
         *lines,
-        f"run {place.run} {word} after {duration(seconds)}; logs: {logs}; artifacts: {_store_text(place.store)}",
+        f"run {place.run} {word} after {duration(seconds)}{tasks}; logs: {logs}; artifacts: {_store_text(place.store)}",
     ]
+
+
+def _progress(plan: Plan, scheduler: Scheduler) -> str:
+    done = sum(tally.done for tally in scheduler.tallies.values())
+    if any(plan.depth(step.name) for step in plan.steps):
+        return f"{done} task{'' if done == 1 else 's'} done"
+    return f"{done} of {len(plan.steps)} steps done"
 
 
 def _store_text(store: Store) -> str:

@@ -9,7 +9,9 @@ from flowc.targets.pending import pending
 from . import faults
 
 # Nobody starts a run on this machine at a time of day: a schedule is for engines, and does no harm here.
-_DONE = frozenset({"schedule"})
+_DONE = frozenset(
+    {"schedule", "foreach", "if", "repeat", "finally", "size", "main", "each", "secret", "on", "allow_failure"}
+)
 
 
 def limits(build: Build) -> tuple[Diagnostic, ...]:

@@ -1,10 +1,11 @@
 """What a run shows while it goes on, written by a thread of its own.
 
-The engine calls `say`, `lines` and `step`, none of which ever waits, so a terminal that is stopped or slow cannot keep
-it from ending processes. While more than `HIGH_WATER` characters wait, `is_full` is true and the engine stops reading
-the steps' output: they then wait for the reader, as they would on a pipe. `close` writes what is left.
+The engine calls `say`, `lines`, `task` and `news`, none of which ever waits, so a terminal that is stopped or slow
+cannot keep it from ending processes. While more than `HIGH_WATER` characters wait, `is_full` is true and the engine
+stops reading the steps' output: they then wait for the reader, as they would on a pipe. `close` writes what is left.
 
-Two looks: plain lines with the elapsed time, or a live table under the scrolling lines (`live.py`, on terminals).
+Two looks: plain lines with the elapsed time, or a live table under the scrolling lines (`live.py`, on terminals). Of a
+step that runs many times only failures and retries have lines of their own; the loop says how far it is.
 A reader that went away (a closed pipe) ends the showing, not the run; the log files are complete in any case.
 """
 
@@ -16,10 +17,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, TypeAlias
 
-from flowc.runtime.plan import Plan
+from flowc.runtime.layout import instance_name, ix_of
+from flowc.runtime.plan import FanOut, Plan
 
+from .instances import MANY, News, Progress, Task
 from .lines import without_color
 from .options import RunOptions
 from .scheduler import State
@@ -53,7 +56,11 @@ class Writer(Protocol):
     def write(self, text: str) -> None:
         """Text of whole lines."""
 
-    def step(self, name: str, state: State, note: str) -> None: ...
+    def step(self, name: str, task: str, state: State, note: str) -> None:
+        """`task` is the instance of the step `name`."""
+
+    def progress(self, block: str, started: int, over: int) -> None:
+        """So many more iterations of a foreach, in all its instances, are known of and are over."""
 
     def tick(self) -> None: ...
 
@@ -70,7 +77,10 @@ class PlainWriter:
         self._output.write(text)
         self._output.flush()
 
-    def step(self, name: str, state: State, note: str) -> None:
+    def step(self, name: str, task: str, state: State, note: str) -> None:
+        pass
+
+    def progress(self, block: str, started: int, over: int) -> None:
         pass
 
     def tick(self) -> None:
@@ -88,8 +98,19 @@ class _Text:
 @dataclass(frozen=True, slots=True)
 class _Change:
     name: str
+    task: str
     state: State
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Advance:
+    block: str
+    started: int
+    over: int
+
+
+_Item: TypeAlias = _Text | _Change | _Advance
 
 
 class Screen:
@@ -101,14 +122,12 @@ class Screen:
         self._last_words = ""
         self._style = style
         self._live = style.live
-        self._width = max((len(step.name) for step in plan.steps), default=0)
-        self._prefixes: dict[tuple[str, int], str] = {}
-        for index, step in enumerate(plan.steps):
-            for node in range(step.nodes):
-                label = f"{step.name}[{node}]" if step.nodes > 1 else step.name
-                self._prefixes[step.name, node] = self._paint(f"{label} |", _COLORS[index % len(_COLORS)]) + " "
+        # The indexes of most loops have one figure or two.
+        self._width = max((len(step.name) + 4 * plan.depth(step.name) for step in plan.steps), default=0)
+        self._colors = {step.name: _COLORS[index % len(_COLORS)] for index, step in enumerate(plan.steps)}
+        self._told: dict[tuple[str, tuple[int, ...]], int] = {}
         self._on_room = on_room
-        self._items: deque[_Text | _Change] = deque()
+        self._items: deque[_Item] = deque()
         self._waiting = 0
         self._closing = False
         self._condition = threading.Condition()
@@ -126,17 +145,46 @@ class Screen:
         """A message of the engine itself."""
         self._put(_Text(text + "\n"))
 
-    def step(self, name: str, state: State, note: str, *, always: bool = False) -> None:
-        """A step changed; the table shows it, plain output says it. `always`: worth a line on a terminal as well."""
-        self._put(_Change(name, state, note))
-        if always or not self._live:
+    def task(self, task: Task, state: State, note: str, *, always: bool = False) -> None:
+        """A task changed; the table shows it, plain output says it. `always`: worth a line on a terminal as well."""
+        self._put(_Change(task.node.name, task.name, state, note))
+        if always or not (self._live or task.is_quiet):
             color = {State.FAILED: "31", State.RETRYING: "33", State.DONE: "32"}.get(state)
-            words = self._paint(note, color) if color else note
-            self.say(f"{duration(self.elapsed()):>7}  {name:<{self._width}}  {words}")
+            self._line(task.name, self._paint(note, color) if color else note)
 
-    def lines(self, name: str, node: int, lines: list[str]) -> None:
-        """Output of a step's node."""
-        prefix = self._prefixes[name, node]
+    def news(self, news: News) -> None:
+        """What has become of a block."""
+        if not isinstance(news, Progress):
+            for name in news.steps:
+                self._put(_Change(name, name, State.SKIPPED, ""))
+                if not self._live:
+                    self._line(name, State.SKIPPED.value)
+            return
+        is_foreach = isinstance(news.block, FanOut)
+        if is_foreach:
+            self._put(_Advance(news.block.name, 0 if news.done else news.total, 1 if news.done else 0))
+        if news.total <= MANY or self._live:
+            return
+        # A line for each tenth. Told of at the end, a loop is forgotten.
+        key = (news.block.name, news.path)
+        tenth = news.done * 10 // news.total
+        if tenth > self._told.get(key, 0):
+            self._told[key] = tenth
+            what = f"{news.done} of {news.total} done" if is_foreach else f"turn {news.done} of at most {news.total}"
+            name = instance_name(news.block.name, ix_of(news.path))
+            self._line(f"{'foreach ' if is_foreach else ''}{name}", what)
+        if news.done == news.total:
+            self._told.pop(key, None)
+
+    def _line(self, name: str, words: str) -> None:
+        self.say(f"{duration(self.elapsed()):>7}  {name:<{self._width}}  {words}")
+
+    def lines(self, task: Task, node: int, lines: list[str]) -> None:
+        """Output of a node."""
+        label = task.name
+        if task.nodes > 1:
+            label += f" node {node}" if task.path else f"[{node}]"
+        prefix = self._paint(f"{label} |", self._colors[task.node.name]) + " "
         text = "".join([f"{prefix}{line}\n" for line in lines])
         self._put(_Text(text if self._style.color else without_color(text)))
 
@@ -151,7 +199,7 @@ class Screen:
     def _paint(self, text: str, color: str) -> str:
         return f"\x1b[{color}m{text}\x1b[0m" if self._style.color else text
 
-    def _put(self, item: _Text | _Change) -> None:
+    def _put(self, item: _Item) -> None:
         with self._condition:
             self._items.append(item)
             if isinstance(item, _Text):
@@ -190,13 +238,16 @@ class Screen:
                 return
 
 
-def _show(writer: Writer, items: list[_Text | _Change]) -> None:
+def _show(writer: Writer, items: list[_Item]) -> None:
     texts = []
     for item in items:
-        if isinstance(item, _Text):
-            texts.append(item.text)
-        else:
-            writer.step(item.name, item.state, item.note)
+        match item:
+            case _Text():
+                texts.append(item.text)
+            case _Change():
+                writer.step(item.name, item.task, item.state, item.note)
+            case _Advance():
+                writer.progress(item.block, item.started, item.over)
     if texts:
         writer.write("".join(texts))
     else:

@@ -1,5 +1,6 @@
 """What a finished run says last: the failure in full, or every output and where it lies.
 
+Of a step in a `repeat` the last turn's outputs are shown, of one in a `foreach` the first few and how many there are.
 Gives lines of plain text; values come from the store, through the runtime's own readers. A small file or folder is
 copied to `.flowc/runs/RUN/outputs/STEP/OUTPUT/` so that it can be opened under its name; of a large one, and of one
 that cannot be copied, the store's blob is named.
@@ -9,20 +10,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from flowc.runtime import layout
 from flowc.runtime.artifacts import Artifact, fetch
-from flowc.runtime.commit import read_commit, read_outputs
+from flowc.runtime.commit import Outputs, read_commit, read_outputs
 from flowc.runtime.errors import Stop
-from flowc.runtime.plan import Output, Plan, Step
+from flowc.runtime.layout import ix_of
+from flowc.runtime.plan import FanOut, Output, Plan, Step
 from flowc.runtime.store import Store, StoreError
 from flowc.runtime.values import is_blob
 
 from .attempt import Place
 from .outcome import Failure
+from .scheduler import Tally
 
 # A copy beside the blob costs its size on the disk again.
 COPY_LIMIT = 64 * 1024 * 1024
@@ -41,9 +44,18 @@ def failure_lines(failure: Failure) -> list[str]:
     return lines
 
 
-def output_lines(plan: Plan, place: Place) -> list[str]:
-    """One line per output of every step, in declaration order."""
-    rows = list(_rows(plan, place))
+def allowed_lines(tallies: Mapping[str, Tally]) -> list[str]:
+    """What failed without making the run fail."""
+    found = [(name, tally.allowed) for name, tally in tallies.items() if tally.allowed]
+    if not found:
+        return []
+    listed = ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in found)
+    return [f"failed, which the flow allows: {listed}"]
+
+
+def output_lines(plan: Plan, place: Place, tallies: Mapping[str, Tally]) -> list[str]:
+    """One line per output of every step that was done, in declaration order."""
+    rows = list(_rows(plan, place, tallies))
     if not rows:
         return []
     name_width = max(len(name) for name, _, _ in rows)
@@ -51,22 +63,46 @@ def output_lines(plan: Plan, place: Place) -> list[str]:
     return ["outputs:", *(f"  {name:<{name_width}}  {type_:<{type_width}}  {text}" for name, type_, text in rows)]
 
 
-def _rows(plan: Plan, place: Place) -> Iterator[tuple[str, str, str]]:
+def _rows(plan: Plan, place: Place, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, str, str]]:
     for step in plan.steps:
-        if not step.outputs:
+        tally = tallies[step.name]
+        if not step.outputs or tally.last is None:
             continue
+        is_many = any(isinstance(around.block, FanOut) for around in plan.chain(step.name))
+        paths = tally.first if is_many else [tally.last]
         try:
-            commit = read_commit(place.store, place.flow, place.run, step.name)
-            outputs = read_outputs(place.store, place.flow, step.name, commit) if commit is not None else {}
+            found = [_outputs(place, step, ix_of(path)) for path in paths]
         except (StoreError, Stop) as error:
             yield step.name, "", f"cannot be read: {error}"
             continue
         for output in step.outputs:
-            if output.name in outputs:
-                yield f"{step.name}.{output.name}", output.type, _text(step, output, outputs[output.name], place)
+            records = [outputs[output.name] for outputs in found if output.name in outputs]
+            if records and is_many:
+                stars = "[*]" * sum(isinstance(around.block, FanOut) for around in plan.chain(step.name))
+                text = _many_text(output, records, tally.done)
+                yield f"{step.name}{stars}.{output.name}", output.type, text
+            elif records:
+                yield f"{step.name}.{output.name}", output.type, _text(step, output, records[0], place)
+
+
+def _outputs(place: Place, step: Step, ix: str) -> Outputs:
+    commit = read_commit(place.store, place.flow, place.run, step.name, ix)
+    return read_outputs(place.store, place.flow, step.name, commit, ix) if commit is not None else {}
+
+
+def _many_text(output: Output, records: list[Any], count: int) -> str:
+    if is_blob(output.type) or output.each:
+        return f"{count} value{'' if count == 1 else 's'}"
+    shown = ", ".join(_list_item(record["value"]) for record in records)
+    return f"{shown}, … ({count} values)" if count > len(records) else shown
 
 
 def _text(step: Step, output: Output, record: Any, place: Place) -> str:
+    if output.each:
+        values = record["each"]
+        if is_blob(output.type):
+            return f"{len(values)} values, one of each node"
+        return shorten([value["value"] for value in values])
     if not is_blob(output.type):
         return shorten(record["value"])
     artifact = Artifact(type=record["type"], blob=record["blob"], size=record["size"], name=record["name"])
@@ -113,12 +149,16 @@ def _list_text(values: list[Any]) -> str:
     parts: list[str] = []
     used = 0
     for index, value in enumerate(values):
-        part = repr(value) if isinstance(value, str) else shorten(value)
+        part = _list_item(value)
         used += len(part) + 2
         if used > _SHOWN and index > 0:
             return f"[{', '.join(parts)}, …] ({len(values)} items)"
         parts.append(part if len(part) <= _SHOWN else part[: _SHOWN - 1] + "…")
     return f"[{', '.join(parts)}]"
+
+
+def _list_item(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else shorten(value)
 
 
 def size_text(size: int) -> str:

@@ -1,4 +1,4 @@
-"""A supervisor whose store asks before and after every operation: `python gated_node.py STEP`, a test's own program.
+"""A supervisor whose store asks before and after every operation: `python gated_node.py STEP INDEXES`.
 
 Every operation writes `before NUMBER METHOD KEY` and later `after …` to file descriptor `GATE_OUT` and then waits for
 one byte on `GATE_IN`. The test holds an attempt at any point by not answering.
@@ -47,6 +47,6 @@ class GatedStore:
 
 
 if __name__ == "__main__":
-    identity = identify(sys.argv[1], None, os.environ)
+    identity = identify(sys.argv[1], None, os.environ, sys.argv[2])
     store: Any = GatedStore(open_store(identity.store))
     os._exit(supervise(identity, store, Timing(), time.monotonic()))

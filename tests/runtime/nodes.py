@@ -1,6 +1,7 @@
 """Drives the runtime without compiler or engine: hand-made plans, bundles and environments; real supervisors.
 
-A `Task` is one step of one run in a local store. `Task.start()` starts the supervisors of one attempt, each with its
+A `Task` is one step of one run in a local store, or one instance (`ix`) of it; `changed` gives another one of the same
+run. `Task.decide` runs a decision. `Task.start()` starts the supervisors of one attempt, each with its
 own loopback address, as the local engine does; `finish` waits for them and gives exit codes and output.
 """
 
@@ -80,10 +81,18 @@ class Task:
     more_steps: Sequence[Step] = ()
     run: str = "run-1"
     env: Mapping[str, str] = field(default_factory=dict)
+    ix: str = ""
+    # All nodes of the flow, where it is more than steps.
+    nodes: Sequence[plan.Node] = ()
+    finals: Sequence[plan.Node] = ()
+    secrets: Sequence[plan.Secret] = ()
+    # Where the step does not say it.
+    gang: int | None = None
 
     def __post_init__(self) -> None:
         params = tuple(plan.Param(name, type_, True, None) for name, type_, _ in self.params)
-        self.plan = Plan("demo", "demo.flow", None, params, (*self.more_steps, self.step))
+        nodes = tuple(self.nodes) or (*self.more_steps, self.step)
+        self.plan = Plan("demo", "demo.flow", None, params, nodes, tuple(self.finals), tuple(self.secrets))
         self.store: Store = open_store((self.root / "store").as_uri())
         data = _tar({PLAN_FILE: dump(self.plan), **self.files})
         self.bundle = sha256(data).hexdigest()
@@ -103,30 +112,46 @@ class Task:
             "FLOWC_BUNDLE": self.bundle,
             "FLOWC_ATTEMPT": attempt,
             "FLOWC_NODE": str(node),
-            "FLOWC_NODES": str(nodes or self.step.nodes),
+            "FLOWC_NODES": str(nodes or self.size),
             "FLOWC_ADDRESS": f"127.{64 + block // 256 % 128}.{block % 256}.{node + 1}",
             **self.env,
         }
 
+    @property
+    def size(self) -> int:
+        return self.gang or self.step.nodes
+
+    def changed(self, **changes: Any) -> Task:
+        return replace(self, **changes)
+
     def start(self, attempt: str | None = None, nodes: Sequence[int] | None = None) -> Attempt:
         attempt = attempt or f"try-{secrets.token_hex(4)}"
-        return Attempt(self, attempt, tuple(nodes if nodes is not None else range(self.step.nodes)))
+        return Attempt(self, attempt, tuple(nodes if nodes is not None else range(self.size)))
 
     def finish(self, timeout: float = 120) -> Result:
         with self.start() as attempt:
             return attempt.finish(timeout)
 
+    def decide(self, name: str, ix: str = "", attempt: str = "decided") -> subprocess.CompletedProcess[str]:
+        """Run a decision of the flow as a task of its own; its commit is `commit_of(name, ix)`."""
+        command = [sys.executable, "-m", "flowc.runtime", "decide", name, *(("--ix", ix) if ix else ())]
+        env = self.environment(attempt, 0)
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    def commit_of(self, name: str, ix: str = "") -> Commit | None:
+        return read_commit(self.store, "demo", self.run, name, ix)
+
     def commit(self) -> Commit | None:
-        return read_commit(self.store, "demo", self.run, self.step.name)
+        return read_commit(self.store, "demo", self.run, self.step.name, self.ix)
 
     def values(self) -> dict[str, Any]:
         """The committed outputs' entries."""
         commit = self.commit()
         assert commit is not None
-        return dict(read_outputs(self.store, "demo", self.step.name, commit))
+        return dict(read_outputs(self.store, "demo", self.step.name, commit, self.ix))
 
     def failure(self, attempt: str) -> dict[str, Any]:
-        data = self.store.get(layout.failure_key("demo", self.run, self.step.name, attempt))
+        data = self.store.get(layout.failure_key("demo", self.run, self.step.name, attempt, self.ix))
         assert data is not None, "no failure record was written"
         record: dict[str, Any] = json.loads(data)
         return record
@@ -149,7 +174,7 @@ class Attempt:
         self._logs[node] = self.task.root / f"{self.name}.{node}.log"
         with self._logs[node].open("wb") as log:
             self.processes[node] = subprocess.Popen(
-                [sys.executable, "-m", "flowc.runtime", "step", self.task.step.name],
+                [sys.executable, "-m", "flowc.runtime", "step", self.task.step.name, "--ix", self.task.ix],
                 env=self.task.environment(self.name, node) | env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

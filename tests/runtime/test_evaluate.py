@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,11 +41,15 @@ BEGIN = plan.Decision("begin", (), ())
 
 @dataclass
 class Fake:
-    """Outputs and controls by (name, path); `asked` in order."""
+    """Outputs and controls by (name, path); `expected` is what the evaluation said it would ask for."""
 
     params: dict[str, Any] = field(default_factory=dict)
     outputs: dict[tuple[str, Path], Any] = field(default_factory=dict)
     controls: dict[tuple[str, Path], dict[str, Any]] = field(default_factory=dict)
+    expected: list[tuple[str, Path]] = field(default_factory=list)
+
+    def expect(self, instances: Iterable[tuple[str, Path]]) -> None:
+        self.expected += instances
 
     def param(self, name: str) -> Any:
         return self.params[name]
@@ -129,6 +134,25 @@ def test_either_with_a_star_chooses_for_each_item() -> None:
         controls={("begin", ()): {"i": [0, 1, 2]}} | {("s", (i,)): {"if": i % 2} for i in range(3)},
     )
     assert evaluate(Gather("i", Either((of("a"), Const("not")))), (), of_flow, reader) == ["taken", "not", "taken"]
+
+
+def test_a_join_says_first_what_it_will_ask_for() -> None:
+    """So that a reader far from the store can bring it at once: outputs, and the choices of arms around them."""
+    of_flow = flow(
+        BEGIN, step("c"), fan_out("i", FromParam("p"), step("s"), branch("if", (step("a"),), task="s")), step("b")
+    )
+    reader = Fake(
+        outputs={("a", (0,)): 1, ("a", (1,)): 2, ("c", ()): 3},
+        controls={("begin", ()): {"i": [0, 1]}} | {("s", (i,)): {"if": 0} for i in range(2)},
+    )
+    assert evaluate(Gather("i", Either((of("a"), of("c")))), (), of_flow, reader) == [1, 2]
+    assert reader.expected == [("s", (0,)), ("s", (1,)), ("a", (0,)), ("a", (1,))]
+
+
+def test_the_item_of_an_index_that_the_list_does_not_have_is_no_value() -> None:
+    of_flow = flow(BEGIN, fan_out("i", FromParam("p"), step("a")))
+    with pytest.raises(plan.PlanError, match="'i' has 2 items, and this is the one at 2"):
+        evaluate(FromItem("i"), (2,), of_flow, Fake(params={"p": [1, 2]}))
 
 
 def test_a_step_that_was_allowed_to_fail_is_absent_when_it_has_failed() -> None:
@@ -217,5 +241,7 @@ def test_control_values() -> None:
     # A size that no gang can have must not fail the task that computes it: the gang may never start.
     for wrong in (0, -1, plan.MOST_NODES + 1):
         assert evaluate_control(plan.Size("c", Const(wrong)), (), of_flow, reader) == 1
+    with pytest.raises(plan.PlanError, match="'c' has no value"):
+        evaluate_control(plan.Ends("c", of("a")), (), flow(step("a", MAY_FAIL)), reader)
     with pytest.raises(plan.PlanError, match="'c' should be of type int, not True"):
         evaluate_control(plan.Size("c", yes), (), of_flow, reader)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flowc.runtime.__main__ import main
 from flowc.runtime.errors import Stop
 from flowc.runtime.identity import Identity, identify, interface_of, own_address
 
@@ -90,6 +91,36 @@ def test_a_missing_variable_is_named(name: str) -> None:
 def test_a_run_id_that_could_be_read_as_anything_else_is_refused(run: str) -> None:
     with pytest.raises(Stop):
         of({**LOCAL, "FLOWC_RUN": run})
+
+
+def test_an_instance_is_named_by_its_indexes() -> None:
+    found = identify("train", None, LOCAL, "3.0")
+
+    assert (found.ix, found.path, found.name) == ("3.0", (3, 0), "train[3][0]")
+    assert (of(LOCAL).ix, of(LOCAL).path, of(LOCAL).name) == ("", (), "train")
+
+
+@pytest.mark.parametrize("ix", [".", "3.", ".3", "3..0", "03", "3.00", "3 ", " 3", "3/0", "+3", "-3", "٣", "3\n", "x"])
+def test_what_is_more_than_digits_and_dots_is_no_index(ix: str) -> None:
+    with pytest.raises(Stop, match=r"--ix is .*; it holds numbers with dots between them"):
+        identify("train", None, LOCAL, ix)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["step"],
+        ["stop", "train"],
+        ["step", "train", "--ix"],
+        ["step", "train", "--index", "3"],
+        ["step", "train", "3"],
+        ["decide", "train", "--ix", "3", "--ix", "4"],
+    ],
+)
+def test_a_wrong_call_is_answered_with_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 64
+    assert "usage: python -m flowc.runtime (step | decide) NAME [--run RUN] [--ix INDEXES]" in capsys.readouterr().err
 
 
 def test_a_node_outside_its_gang_is_refused() -> None:

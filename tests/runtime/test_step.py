@@ -310,6 +310,7 @@ def test_the_record_of_a_failure_holds_what_the_message_says(tmp_path: Path) -> 
         "attempt": attempt.name,
         "code": 3,
         "exit_code": 3,
+        "ix": "",
         "last_lines": ["one", "two"],
         "message": "step 'work': exit code 3",
         "node": 0,

@@ -68,7 +68,7 @@ def test_a_commit_is_at_most_64_kib(store: Store) -> None:
     assert commit_done(store, *TASK, "a1", "0" * 64, {"items": at_most}).control == {"items": at_most}
     assert len(store.get(layout.commit_key(*TASK)) or b"") <= MAX_COMMIT
 
-    with pytest.raises(Stop, match=r"what step 'other' decides takes .* bytes") as stop:
+    with pytest.raises(Stop, match=r"what 'other' decides takes .* bytes") as stop:
         commit_done(store, "demo", "run", "other", "a1", "0" * 64, {"items": list(range(20_000))})
 
     assert stop.value.code == BAD_PLAN

@@ -59,6 +59,27 @@ def test_ranks_sum_and_rank_0_alone_gives_the_output(tmp_path: Path) -> None:
     assert "[rank 3] summed" in result.text
 
 
+def test_the_first_process_of_each_node_gives_what_each_node_has(tmp_path: Path) -> None:
+    """In the order of flowc's nodes, whatever ranks torch hands out; the rest comes from RANK 0, wherever it is."""
+    program = (
+        "import os, sys\n"
+        "who = ' '.join(os.environ[name] for name in ('FLOWC_NODE_INDEX', 'LOCAL_RANK', 'RANK'))\n"
+        "for path in sys.argv[1:]: open(path, 'w').write(who)\n"
+    )
+    body = plan.Command((plan.Const("train.py"), plan.OutRef("first"), plan.OutRef("each")))
+    declared = (plan.Output("first", "string"), plan.Output("each", "string", each=True))
+    one = Task(tmp_path, step(body, outputs=declared, gang=torchrun(2, 2)), files={"train.py": program})
+
+    result = one.finish()
+
+    assert result.codes == [0, 0], result.text
+    entries = one.values()
+    each = [entry["value"].split() for entry in entries["each"]["each"]]
+    assert [(node, local) for node, local, _ in each] == [("0", "0"), ("1", "0")]
+    assert {rank for _, _, rank in each} == {"0", "2"}
+    assert entries["first"]["value"].endswith("0 0")
+
+
 @pytest.mark.parametrize(
     ("mode", "rank", "node", "how", "code"),
     [

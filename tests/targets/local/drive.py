@@ -1,6 +1,7 @@
 """`drive.py PLAN FOLDER [OPTION]…`: run a plan as `flowc run` would.
 
-Options: `stand-in` starts `stand_in.py` in place of the runtime, `jobs=N`, `cpus=X`, `store=URL`, `PARAM=JSON`.
+Options: `stand-in` starts `stand_in.py` in place of the runtime, `jobs=N`, `cpus=X`, `store=URL`,
+`source=PATH` (the flow file), `PARAM=JSON`.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ def main() -> int:
     plan = load(text)
     given = dict(option.split("=", 1) for option in sys.argv[3:] if "=" in option)
     stand_in = str(Path(__file__).with_name("stand_in.py"))
+    source = given.pop("source", None)
     options = RunOptions(
+        source_path=Path(source) if source else None,
         jobs=int(given.pop("jobs")) if "jobs" in given else None,
         cpus=float(given.pop("cpus")) if "cpus" in given else None,
         store=given.pop("store", None),
     )
     params = {name: json.loads(value) for name, value in given.items()}
-    command = (lambda step: (sys.executable, stand_in, step)) if "stand-in" in sys.argv else runtime_command
+    command = (lambda python, step, ix: (python, stand_in, step, ix)) if "stand-in" in sys.argv else runtime_command
     return launch(plan, pack(Path(sys.argv[2]), text), params, options, command=command)
 
 

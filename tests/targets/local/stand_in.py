@@ -21,7 +21,7 @@ from flowc.runtime.store import open_store
 
 
 def main() -> int:
-    name = sys.argv[1]
+    name, ix = sys.argv[1:]
     flow, run, attempt = (os.environ[f"FLOWC_{word}"] for word in ("FLOW", "RUN", "ATTEMPT"))
     store = open_store(os.environ["FLOWC_STORE"])
     archive = Path(f"bundle-{attempt}-{os.environ['FLOWC_NODE']}.tar")
@@ -38,7 +38,8 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     code = subprocess.run(["bash", "-c", body.text, str(os.getpid())], check=False).returncode
     if code == 0 and os.environ["FLOWC_NODE"] == "0":
-        commit_done(store, flow, run, name, attempt, write_outputs(store, flow, run, name, attempt, {}))
+        outputs = write_outputs(store, flow, run, name, attempt, {}, ix=ix)
+        commit_done(store, flow, run, name, attempt, outputs, ix=ix)
     return code
 
 

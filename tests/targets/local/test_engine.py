@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from flowc.targets.local.attempt import Attempt, Place
+from flowc.targets.local.machine import Machine
 from flowc.targets.local.processes import Node
+from flowc.targets.local.scheduler import Scheduler
 
 from .support import Workplace, eventually, plan, step
 
@@ -204,9 +206,14 @@ def test_a_gang_starts_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Node, "start", refuse_the_third)
     place = Place(_NoStore(), "demo", "run", "0" * 64, tmp_path)  # type: ignore[arg-type]
     reader, writer = os.pipe()
-    gang = Attempt(step("gang", nodes=4), 1, place)
+    steps = plan(step("gang", nodes=4))
+    scheduler = Scheduler(steps, Machine(4, 1 << 40), None)
+    scheduler.begin()
+    task = scheduler.next_task(0.0)
+    assert task is not None
+    gang = Attempt(task, place)
     with pytest.raises(OSError, match="temporarily unavailable"):
-        gang.start(lambda _: ("sleep", "600"), reader, time.monotonic())
+        gang.start(lambda _python, _step, _ix: ("sleep", "600"), reader, time.monotonic())
     os.close(reader)
     os.close(writer)
     assert len(started) == 2
