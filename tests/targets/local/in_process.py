@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import io
 import random
-from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from flowc.runtime import layout, plan as plans
+from flowc.runtime import plan as plans
 from flowc.runtime.artifacts import Artifact
 from flowc.runtime.commit import commit_done, write_outputs
 from flowc.runtime.decide import own_controls
 from flowc.runtime.evaluate import evaluate
 from flowc.runtime.reader import StoreReader
-from flowc.runtime.run_record import read_run, start_run
+from flowc.runtime.run_record import Run, read_run, start_run
+from flowc.runtime.store import Store
 from flowc.runtime.values import to_json
 from flowc.targets.local import engine as engines
 from flowc.targets.local.attempt import Place
@@ -91,7 +90,7 @@ class _Node:
     is_open = False
     exit_code = 1
     log = Path("a.log")
-    tail: deque[str] = deque(["broken"])
+    tail = ("broken",)
 
     def flush(self) -> None:
         pass
@@ -99,10 +98,10 @@ class _Node:
 
 def run(plan: plans.Plan, world: World, params: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> History:
     history = History()
-    store = MemoryStore()
+    store = cast(Store, MemoryStore())
     values = {param.name: to_json(param.type, params[param.name]) for param in plan.params}
     start_run(store, plan, "run", values, "local", DIGEST)
-    record = read_run(store, plan.flow, "run")
+    record = cast(Run, read_run(store, plan.flow, "run"))
     assert record is not None
     rng = random.Random(world.seed)
 
@@ -110,7 +109,8 @@ def run(plan: plans.Plan, world: World, params: Mapping[str, Any], monkeypatch: 
         ended_because = None
 
         def __init__(self, task: Task, place: Place, gpus: tuple[tuple[str, ...], ...] = ()) -> None:
-            self.task, self.step, self.number, self.name = task, task.step, task.attempts, f"{task.name}.{task.attempts}"
+            self.task, self.step, self.number = task, task.step, task.attempts
+            self.name = f"{task.name}.{task.attempts}"
             self.nodes: list[_Node] = []
 
         def start(self, *_: object) -> None:
