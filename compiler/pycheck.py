@@ -65,7 +65,8 @@ class PythonFiles:
             what, line = module.no_functions[call.function]
             yield faults.not_a_function(call.function, what, call.span, f"{path}, line {line}")
         elif call.function not in module.others and not module.is_open:
-            yield faults.function_missing(path, call.function, call.span, tuple(module.functions))
+            known = tuple(name for name, function in module.functions.items() if _returns(function))
+            yield faults.function_missing(path, call.function, call.span, known)
 
     def place(self, path: str, span: Span) -> Diagnostic | None:
         """What is wrong with the place of a file that has to travel with the flow."""
@@ -182,9 +183,15 @@ def _check_function(step: Step, call: Call, path: str, function: _Function) -> I
     place = f"{path}, line {function.lineno}"
     if isinstance(function, ast.AsyncFunctionDef):
         yield faults.async_function(function.name, call.span, place)
-    elif any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in _own_nodes(function)):
+    elif not _returns(function):
         yield faults.generator(function.name, call.span, place)
     yield from _check_parameters(step, call, function, place)
+
+
+def _returns(function: _Function) -> bool:
+    """Neither an async function nor a generator."""
+    yields = any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in _own_nodes(function))
+    return not yields and isinstance(function, ast.FunctionDef)
 
 
 def _own_nodes(function: _Function) -> Iterator[ast.AST]:

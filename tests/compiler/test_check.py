@@ -380,6 +380,11 @@ def test_what_can_be_called(name: str, code: str | None, tmp_path: Path) -> None
         )
 
 
+def test_what_could_not_be_called_is_not_offered(tmp_path: Path) -> None:
+    (tmp_path / "lib.py").write_text("def plain(): pass\nasync def waits(): pass\ndef yields():\n    yield 1\n")
+    assert only('step s { call "lib.py:absent" }', tmp_path).help == ("its functions: `plain`",)
+
+
 def test_a_file_is_read_once_and_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lib.py").write_text("raise SystemExit\ndef f(): pass\ndef g(): pass\n")
     read: list[Path] = []
