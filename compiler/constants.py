@@ -165,11 +165,26 @@ def not_literal(expr: ast.Expr) -> ast.Expr | None:
     return None if is_literal else expr
 
 
-def meant(expr: ast.Expr, kind: str) -> tuple[str, ...]:
-    """Help for a bare word where a literal of this kind has to stand: `True`, or text without its quotes."""
+_NULL = ("nil", "none", "null", "undefined")
+_NO_NUMBER = ("inf", "infinity", "nan")
+
+
+def meant(expr: ast.Expr, kind: str, *, default: bool = False) -> tuple[str, ...]:
+    """Help for a bare word where a literal of this kind has to stand: `True`, `None`, or text without its quotes.
+
+    `default`: it is that of a parameter.
+    """
     if not isinstance(expr, ast.Ref) or expr.field is not None or expr.stars:
         return ()
     word = expr.name.text
+    if word.lower() in _NULL:
+        if not default:
+            return ('there is no null: write a value, an empty one for instance, as `""` or `[]`',)
+        empty = "[]" if kind.startswith("list[") else {"string": '""', "json": "{}"}.get(kind)
+        or_empty = f", or write an empty value: `{empty}`" if empty else ""
+        return (f"there is no null: leave the default out, then every run gives a value{or_empty}",)
+    if word.lower() in _NO_NUMBER:
+        return (f"numbers are finite, there is no `{word}`: write a number",)
     if kind in ("bool", "json") and word.lower() in ("true", "false"):
         return (f"did you mean `{word.lower()}`?",)
     return (f'text stands in double quotes: "{word}"',) if kind in ("string", "json") else ()

@@ -25,10 +25,16 @@ def unknown_name(name: str, span: Span, known: Iterable[str], meant: tuple[str, 
     return _error("F0201", f"there is no parameter and no step `{name}`", span, "unknown name", help=help_, fix=found)
 
 
-def unknown_step(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
+def unknown_step(name: str, span: Span, known: Sequence[str], written: Sequence[str] = ()) -> Diagnostic:
+    """`written`: what the reference could be, where `name` is only what another language puts before it."""
     found = closest(name, known)
-    help_ = (f"did you mean `{found}`?",) if found else ((f"the steps: {listed(known)}",) if known else ())
-    return _error("F0202", f"there is no step `{name}`", span, "unknown step", help=help_, fix=found)
+    label, fix = "unknown step", found
+    if written:
+        label, fix = "values stand for themselves", written[0] if len(written) == 1 else None
+        help_: tuple[str, ...] = (f"write {listed(written, word='or')}",)
+    else:
+        help_ = (f"did you mean `{found}`?",) if found else ((f"the steps: {listed(known)}",) if known else ())
+    return _error("F0202", f"there is no step `{name}`", span, label, help=help_, fix=fix)
 
 
 def unknown_output(step: str, name: str, span: Span, declared: Span, known: Sequence[str]) -> Diagnostic:
@@ -64,19 +70,33 @@ def name_taken(name: str, span: Span, kind: str, what: str, first: Span, *, arms
 
 
 def declared_twice(what: str, name: str, span: Span, first: Span) -> Diagnostic:
-    return _error("F0205", f"{what} `{name}` is given twice", span, "given again", (Label(first, "given here first"),))
+    message, related = f"{what} `{name}` is given twice", (Label(first, "given here first"),)
+    both = "the step waits for it already: " if what == "the step" else ""
+    help_ = f"{both}take one of them out" + ("" if both else ", or give it another name")
+    return _error("F0205", message, span, "given again", related, (help_,))
 
 
 def not_an_input(
-    name: str, step: str, span: Span, inputs: Sequence[str], *, param: bool, secret: str | None = None
+    name: str,
+    step: str,
+    span: Span,
+    inputs: Sequence[str],
+    *,
+    param: bool,
+    secret: str | None = None,
+    written: str | None = None,
 ) -> Diagnostic:
     """A name in a body or its environment that no `in` declares.
 
-    `param`: `in NAME` would do; `secret`: what to write if this was to be the secret of that name.
+    `param`: `in NAME` would do; `secret`: what to write if this was to be the secret of that name; `written`: the
+    input that is meant, where `name` is only what another language puts before it.
     """
-    found = None if secret else closest(name, inputs)
-    if secret:
-        help_: tuple[str, ...] = (f"`{name}` is a secret: write `{secret}`",)
+    help_: tuple[str, ...]
+    found = written or (None if secret else closest(name, inputs))
+    if written:
+        help_ = (f"an input stands for itself: write `{written}`",)
+    elif secret:
+        help_ = (f"`{name}` is a secret: write `{secret}`",)
     elif param:
         help_ = (f"add the line `in {name}` to the step",)
     elif found:
@@ -278,7 +298,11 @@ def not_in_a_list(type_: Type, span: Span) -> Diagnostic:
     )
 
 
-def wrong_default(found: str, type_: Type, span: Span, declared: Span, fixed: str | None = None) -> Diagnostic:
+def wrong_default(
+    found: str, type_: Type, span: Span, declared: Span, other: str | None, fixed: str | None = None
+) -> Diagnostic:
+    """`other`: the parameter, declared with the type of its default."""
+    remedy = f"give {_a(type_)}" + (f", or declare `{other}`" if other else "")
     return _error(
         "F0306",
         f"the default is {found}, but the parameter is {_a(type_)}",
@@ -286,7 +310,7 @@ def wrong_default(found: str, type_: Type, span: Span, declared: Span, fixed: st
         f"expected {_a(type_)}",
         (Label(declared, "declared here"),),
         fix=fixed,
-        help=(f"write `{fixed}`",) if fixed else (),
+        help=(f"write `{fixed}`" if fixed else remedy,),
     )
 
 
@@ -297,6 +321,7 @@ def mixed_list(first: str, second: str, span: Span, first_span: Span) -> Diagnos
         span,
         second,
         (Label(first_span, first),),
+        ("write all of one type, or name them as members of an object: { a = …, b = … }",),
     )
 
 

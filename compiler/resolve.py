@@ -153,7 +153,7 @@ class _Resolver:
 
     def step(self, step: ast.Step, scope: Scope) -> Step:
         declared = self.names.declared[step.name.span]
-        at = At(scope, {item.name.text: item for item in step.inputs})
+        at = At(scope, {item.name.text: item for item in step.inputs}, reader=step.name.text)
         own = Own(step, self.inputs(step, at), declared.outputs)
         given = settings.of_step(step, self.defaults, self.diagnostics)
         gang = None
@@ -230,14 +230,15 @@ class _Resolver:
             if name.text in known:
                 self.say(faults.declared_twice("the step", name.text, name.span, known[name.text]))
             elif (declared := self.names.steps.get(name.text)) is None:
-                self.say(self.no_step(name))
+                if not self.names.misnamed(name.text):
+                    self.say(self.no_step(name, step, scope))
             elif declared.scope.final and not scope.final:
                 self.say(scope_faults.runs_last(name.text, name.span, declared.span))
             else:
                 known[name.text] = name.span
         return tuple(known.items())
 
-    def no_step(self, name: ast.Name) -> Diagnostic:
+    def no_step(self, name: ast.Name, reader: ast.Step, scope: Scope) -> Diagnostic:
         """What is wrong with a name in `after`."""
         names, text = self.names, name.text
         if (param := names.params.get(text)) is not None:
@@ -246,4 +247,6 @@ class _Resolver:
             return scope_faults.not_a_step(text, "loop variable", name.span, block.node.name.span)
         if (secret := names.secrets.get(text)) is not None:
             return scope_faults.not_a_step(text, "secret", name.span, secret.span)
-        return faults.unknown_step(text, name.span, names.candidates(names.steps))
+        return faults.unknown_step(
+            text, name.span, names.candidates(names.readable(reader.name.text, scope, itself=False))
+        )

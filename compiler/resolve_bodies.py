@@ -244,6 +244,11 @@ class Bodies:
             text = f"{name}{'[*]' * len(ref.stars)}.{field}"
             return faults.not_visible_in_body(text, step, ref.span, f"in {field} = {text}", field)
         scope = self.names.declared[own.step.name.span].scope
+        written = self.references.without_root(ref, scope) if field is not None else None
+        if written is not None and field in own.inputs:
+            return faults.not_an_input(name, step, ref.span, (), param=False, written=field)
+        if written is not None and field is not None and written == (field,):
+            return faults.not_visible_in_body(f"{name}.{field}", step, ref.span, f"in {field}", field)
         is_visible = name in self.names.params or name in scope.variables
         secret = None
         if name in self.names.secrets and field is None:

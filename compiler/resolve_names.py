@@ -11,8 +11,10 @@ the alphabet, `if.publish`, and where several of one kind share that step, from 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from unicodedata import normalize
 
 from flowc.dsl import ast
 from flowc.dsl.diagnostics import Diagnostic
@@ -24,6 +26,9 @@ from .values import PICKLE, UNKNOWN, Artifact, Constant, Type
 
 # How many names all suggestions together may be compared with: one takes some ten microseconds.
 _MOST_COMPARED = 100_000
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +116,7 @@ class Declared:
 class Names:
     """All that is declared. `scopes`, `blocks` and `declared` go by the places of heads and of steps' names.
 
-    `ambiguous` are the names that several steps have.
+    `ambiguous` are the names that several steps have, `refused` the letters of names that cannot be names.
     """
 
     params: dict[str, Param]
@@ -124,11 +129,27 @@ class Names:
     root: Scope
     finals: Scope
     ambiguous: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     _compared: list[int] = field(default_factory=lambda: [0])
 
     def visible(self, scope: Scope) -> tuple[str, ...]:
         """What a reader there can name without a dot."""
         return (*self.params, *scope.variables)
+
+    def misnamed(self, name: str) -> bool:
+        """A name like this was refused where something is declared: `fit_model` is what `fitModel` would be called.
+
+        Steps, parameters and loop variables; that they are not found is no other mistake.
+        """
+        return _letters(name) in self.refused
+
+    def readable(self, reader: str, scope: Scope, *, itself: bool) -> tuple[str, ...]:
+        """The steps that a reader in this region may name, itself only if that makes sense."""
+        return tuple(
+            name
+            for name, declared in self.steps.items()
+            if (itself or name != reader) and (scope.final or not declared.scope.final)
+        )
 
     def candidates(self, *names: Iterable[str]) -> tuple[str, ...]:
         """Names to compare a misspelt one with; none, once a broken file has used up what suggestions may cost."""
@@ -178,6 +199,8 @@ class _Declarer:
         self.nodes(flow.nodes, found.root)
         for final in flow.finals:
             self.nodes(final.steps, found.finals)
+        declared = (*found.steps, *found.params, *found.variables)
+        found.refused.update(_letters(name) for name in declared if not _NAME.fullmatch(name))
         return found
 
     def is_free(self, name: ast.Name, what: str, *, arms: bool = False) -> bool:
@@ -228,6 +251,10 @@ def _in_two_arms(one: Scope, other: Scope) -> bool:
     )
     first, second = next(pairs, (None, None))
     return first is not None and first is second
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in normalize("NFKD", name).casefold() if char.isascii() and char.isalnum())
 
 
 def regions(node: ast.Foreach | ast.If | ast.Repeat) -> Iterator[tuple[Span, tuple[ast.Node, ...]]]:
@@ -314,7 +341,11 @@ def _param(param: ast.Param, say: list[Diagnostic]) -> Param:
 def _default(expr: ast.Expr, type_: Type, param: ast.Param, say: list[Diagnostic]) -> Constant | None:
     if (other := constants.not_literal(expr)) is not None:
         wanted = str(constants.innermost(type_)) if other is not expr else str(type_)
-        say.append(setting_faults.default_not_literal(param.name.text, other.span, constants.meant(other, wanted)))
+        say.append(
+            setting_faults.default_not_literal(
+                param.name.text, other.span, constants.meant(other, wanted, default=True)
+            )
+        )
         return None
     if type_ == UNKNOWN:
         return None
@@ -323,7 +354,8 @@ def _default(expr: ast.Expr, type_: Type, param: ast.Param, say: list[Diagnostic
         return None
     if constants.common(value.type, type_) != type_:
         found = expr.kind if str(type_).partition("[")[0] != str(value.type).partition("[")[0] else str(value.type)
-        say.append(faults.wrong_default(found, type_, expr.span, param.name.span, _fixed(expr, type_)))
+        declared = f"{param.name.text}: {value.type}" if constants.is_known(value.type) else None
+        say.append(faults.wrong_default(found, type_, expr.span, param.name.span, declared, _fixed(expr, type_)))
         return None
     fitted = constants.fitted(value, type_)
     return fitted if isinstance(fitted, Constant) else None

@@ -36,6 +36,10 @@ from .values import (
 # Of the run, as `run.status`; known when all is over.
 RUN_VALUES = ("status", "failed_step")
 
+# What other languages put before the name of a value. Here it stands for itself.
+_ROOTS = {"args", "inputs", "outputs", "parameters", "params", "steps", "tasks", "var", "variables", "vars", "workflow"}
+_ROOTS |= {"input", "output", "param", "parameter", "step", "task"}
+
 
 @dataclass(frozen=True, slots=True)
 class At:
@@ -43,6 +47,7 @@ class At:
 
     `single`: in a place that takes no list. `turn_over`: in the first argument of `previous`. `left`: the regions
     around the reader that are not around this place: of the loops that run meanwhile, nothing can be read here.
+    `reader` is the step whose line it is.
     """
 
     scope: Scope
@@ -50,6 +55,7 @@ class At:
     single: bool = False
     turn_over: bool = False
     left: tuple[Scope, ...] = ()
+    reader: str = ""
 
     def inside(self, scope: Scope) -> At:
         """In a region of other loops: that of an `either(…)[*]`."""
@@ -116,7 +122,7 @@ class References:
             self.say(scope_faults.outside_its_loop(name.text, name.span, block.head))
         elif name.text in names.secrets:
             self.say(type_faults.secret_outside_env(name.text, name.span))
-        else:
+        elif not names.misnamed(name.text):
             known = names.candidates(names.visible(at.scope))
             outputs = names.with_output(name.text)
             self.say(faults.no_such_param(name.text, name.span, known, outputs, loops=bool(at.scope.variables)))
@@ -128,6 +134,8 @@ class References:
         declared = self.names.steps.get(name)
         if declared is not None and (ref.field is not None or found is None):
             return self._output(ref, declared, at)
+        if found is None and self.names.misnamed(name):
+            return Unresolved(ref.span)
         if found is None:
             self.say(self._unknown(ref, at))
             return Unresolved(ref.span)
@@ -157,11 +165,25 @@ class References:
         if name in names.secrets:
             return type_faults.secret_outside_env(name, ref.span)
         if ref.field is not None or ref.stars:
-            return faults.unknown_step(name, span, names.candidates(names.steps))
+            if (written := self.without_root(ref, at.scope)) is not None:
+                return faults.unknown_step(name, ref.span, (), written)
+            steps = names.readable(at.reader, at.scope, itself=at.turn_over)
+            return faults.unknown_step(name, span, names.candidates(steps))
         if (own := at.inputs.get(name)) is not None:
             return scope_faults.own_input(name, span, own.name.span)
         known = names.candidates(names.visible(at.scope), names.steps)
         return faults.unknown_name(name, span, known, constants.meant(ref, "bool"))
+
+    def without_root(self, ref: ast.Ref, scope: Scope) -> tuple[str, ...] | None:
+        """`params.n`, `steps.fit` and their like: how that is written here."""
+        names, field_ = self.names, "" if ref.field is None else ref.field.text
+        if ref.name.text not in _ROOTS:
+            return None
+        if field_ in names.visible(scope):
+            return (field_,)
+        if (declared := names.steps.get(field_)) is not None:
+            return tuple(f"{field_}.{output}" for output in declared.outputs) or None
+        return tuple(names.with_output(field_)) or None
 
     # --- outputs ------------------------------------------------------------------------------------------------------
 
@@ -248,4 +270,8 @@ def _wrong_stars(ref: ast.Ref, output: Output, beyond: Sequence[Scope], at: At) 
         note = "one value is needed here: let a step make it of the list"
     elif at.turn_over:
         note = "`previous` reads when the turn is over, after all items"
-    return type_faults.star_missing(step, written, fixed, loops[given:], output.type, joined, ref.span, note)
+    collected = [name for name, _ in loops[:given]]
+    missing = loops[given:]
+    return type_faults.star_missing(
+        step, written, fixed, missing, output.type, joined, ref.span, note, collected=collected
+    )

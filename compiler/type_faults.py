@@ -23,17 +23,23 @@ def star_missing(
     span: Span,
     note: str | None = None,
     place: Span | None = None,
+    collected: Sequence[str] = (),
 ) -> Diagnostic:
     """A bare reference into loops; `loops` are those without a star: their variables, and their heads.
 
-    `place` is that of what gets the stars, where it is more than the reference. With a `note` they are not all.
+    `collected`: the variables of loops that have their star. `place` is that of what gets the stars, where it is more
+    than the reference. With a `note` they are not all.
     """
     variables = listed(name for name, _ in loops)
     collect = f"collect the values: `{fixed}`" + ("" if joined == UNKNOWN else f" is {joined}")
+    message = f"`{step}` runs once per {variables}, so `{written}` is not {_one(one)} here"
+    if collected:
+        more = "another star" if len(loops) == 1 else f"{len(loops)} more stars"
+        message = f"`{written}` collects over {listed(collected)} alone, and needs {more}, for {variables}"
     return Diagnostic(
         "F0312",
         "error",
-        f"`{step}` runs once per {variables}, so `{written}` is not {_one(one)} here",
+        message,
         span,
         "used outside the loop",
         tuple(Label(head, f"`{step}` runs for each item of this list") for _, head in loops),

@@ -89,6 +89,36 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
     assert remedy in (found[2] or ("",))
 
 
+_NO_NULL = 'there is no null: write a value, an empty one for instance, as `""` or `[]`'
+_BAD_NAME = """flow f {{
+  step My {{
+    out y: int
+    run ["x", out.y]
+  }}
+  step b {{
+    {}
+    run ["x", p]
+  }}
+}}
+"""
+_ROOTS = """flow f {{
+  param n: int
+  step a {{
+    out x: int
+    run ["x", out.x]
+  }}
+  step b {{
+    in v = {}
+    in n
+    run ["x", v, n]
+  }}
+  finally {{ step c {{ out z: int run ["c", out.z] }} }}
+}}
+"""
+_INPUT = "an input stands for itself: write `n`"
+_NO_INPUT = "add the line `in n` to `a` and write `n` here"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "place", "remedy"),
     [
@@ -146,6 +176,45 @@ def test_a_slip_in_a_step(lines: str, code: str, place: str, remedy: str) -> Non
             "hello",
             'text stands in double quotes: "hello"',
         ),
+        (
+            'flow f {\n  param p: string = null\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
+            "F0411",
+            "null",
+            'there is no null: leave the default out, then every run gives a value, or write an empty value: `""`',
+        ),
+        (
+            'flow f {\n  param p: list[int] = nil\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
+            "F0411",
+            "nil",
+            "there is no null: leave the default out, then every run gives a value, or write an empty value: `[]`",
+        ),
+        (
+            'flow f {\n  param p: int = None\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
+            "F0411",
+            "None",
+            "there is no null: leave the default out, then every run gives a value",
+        ),
+        (
+            'flow f {\n  param p: float = nan\n  step a {\n    in p\n    run ["x", p]\n  }\n}\n',
+            "F0411",
+            "nan",
+            "numbers are finite, there is no `nan`: write a number",
+        ),
+        ('flow f {\n  step a {\n    in p = null\n    run ["x", p]\n  }\n}\n', "F0201", "null", _NO_NULL),
+        (_BAD_NAME.format("in p = my.y\n    after my"), "F0117", "My", "for instance `my`"),
+        (_BAD_NAME.format("in p = My.y\n    after My"), "F0117", "My", "for instance `my`"),
+        (_ROOTS.format("params.n"), "F0202", "params.n", "write `n`"),
+        (_ROOTS.format("inputs.n"), "F0202", "inputs.n", "write `n`"),
+        (_ROOTS.format("steps.a"), "F0202", "steps.a", "write `a.x`"),
+        (_ROOTS.format("outputs.x"), "F0202", "outputs.x", "write `a.x`"),
+        (_ROOTS.format("steps.q"), "F0202", "steps", "the steps: `a`"),
+        (
+            'flow f {\n  param n: int\n  step a {\n    in n\n    run ["x", params.n]\n  }\n}\n',
+            "F0207",
+            "params.n",
+            _INPUT,
+        ),
+        ('flow f {\n  param n: int\n  step a {\n    run ["x", params.n]\n  }\n}\n', "F0216", "params.n", _NO_INPUT),
         (
             'flow f {\n  step a {\n    image = ubuntu\n    run ["x"]\n  }\n}\n',
             "F0405",

@@ -206,6 +206,13 @@ def test_a_star_missing_is_told_with_the_loop() -> None:
     assert found.help == ("collect the values: `check[*].auc` is list[float]",)
 
 
+def test_where_a_star_is_there_another_one_is_missing() -> None:
+    text = f"flow f {{\n{AROUND}{step('report', 'in rows = count[*].rows')}}}\n"
+    (found,) = resolved(text)[1]
+    assert found.message == "`count[*].rows` collects over `region` alone, and needs another star, for `day`"
+    assert found.help == ("collect the values: `count[*][*].rows` is list[list[int]]",)
+
+
 def test_loop_variables_are_seen_inside_their_loop_only() -> None:
     model = model_of(
         "param names: list[string]\n"
