@@ -190,7 +190,7 @@ def _meant(text: str) -> tuple[str, str | None]:
     if "[" in plain:
         return "the elements of a list cannot be picked; pick in the step", None
     if re.match(r"(either|previous)\b", plain):
-        return "give the value a name, as in `in name = either(…)`, and write `${name}`", None
+        return f"give the value a name, `in name = {plain}`, and write `${{name}}`", None
     if plain in tables.KEYWORDS:
         return f"`{plain}` is a word of the language; `\\${{` are the two characters themselves", None
     if re.fullmatch(r"\w+(\.\w+){2,}", plain):
