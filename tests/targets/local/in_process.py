@@ -10,14 +10,13 @@ import io
 import random
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from flowc.runtime import layout, plan as plans
+from flowc.runtime import plan as plans
 from flowc.runtime.artifacts import Artifact
 from flowc.runtime.commit import commit_done, write_outputs
 from flowc.runtime.decide import own_controls
@@ -91,7 +90,7 @@ class _Node:
     is_open = False
     exit_code = 1
     log = Path("a.log")
-    tail: deque[str] = deque(["broken"])
+    tail: ClassVar[deque[str]] = deque(["broken"])
 
     def flush(self) -> None:
         pass
@@ -110,7 +109,12 @@ def run(plan: plans.Plan, world: World, params: Mapping[str, Any], monkeypatch: 
         ended_because = None
 
         def __init__(self, task: Task, place: Place, gpus: tuple[tuple[str, ...], ...] = ()) -> None:
-            self.task, self.step, self.number, self.name = task, task.step, task.attempts, f"{task.name}.{task.attempts}"
+            self.task, self.step, self.number, self.name = (
+                task,
+                task.step,
+                task.attempts,
+                f"{task.name}.{task.attempts}",
+            )
             self.nodes: list[_Node] = []
 
         def start(self, *_: object) -> None:
