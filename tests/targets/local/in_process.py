@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ from flowc.runtime.decide import own_controls
 from flowc.runtime.evaluate import evaluate
 from flowc.runtime.reader import StoreReader
 from flowc.runtime.run_record import read_run, start_run
+from flowc.runtime.store import Store
 from flowc.runtime.values import to_json
 from flowc.targets.local import engine as engines
 from flowc.targets.local.attempt import Place
@@ -42,7 +43,7 @@ _INTERRUPTS = Interrupts()
 
 
 class MemoryStore:
-    """A store for one process."""
+    """A store for one process, as far as it is needed here."""
 
     url = "memory:"
 
@@ -60,12 +61,6 @@ class MemoryStore:
 
     def age(self, key: str) -> float | None:
         return 0.0 if key in self.objects else None
-
-    def upload(self, key: str, path: Path) -> None:
-        raise NotImplementedError
-
-    def download(self, key: str, path: Path) -> bool:
-        raise NotImplementedError
 
 
 @dataclass
@@ -98,11 +93,12 @@ class _Node:
 
 def run(plan: plans.Plan, world: World, params: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> History:
     history = History()
-    store = MemoryStore()
+    store = cast("Store", MemoryStore())
     values = {param.name: to_json(param.type, params[param.name]) for param in plan.params}
     start_run(store, plan, "run", values, "local", DIGEST)
-    record = read_run(store, plan.flow, "run")
-    assert record is not None
+    found = read_run(store, plan.flow, "run")
+    assert found is not None
+    record = found
     rng = random.Random(world.seed)
 
     class Attempt:

@@ -30,20 +30,20 @@ class World:
     seed: int
     ill: int = 0
 
-    def random(self, *about: object) -> random.Random:
+    def chance(self, *about: object) -> random.Random:
         return random.Random(f"{self.seed} {about}")
 
     def failures(self, step: str, path: Path) -> int:
         """How many attempts of the instance fail, from the first."""
-        rng = self.random(step, path)
+        rng = self.chance(step, path)
         return rng.choice((1, 1, 2, 99)) if rng.randrange(100) < self.ill else 0
 
     def param(self, param: plans.Param) -> Any:
-        return param.default if not param.required else self._value(param.type, self.random(param.name))
+        return param.default if not param.required else self._value(param.type, self.chance(param.name))
 
     def output(self, step: str, path: Path, output: plans.Output, nodes: int) -> Any:
         def one(node: int) -> Any:
-            return self._value(output.type, self.random(step, path, output.name, node))
+            return self._value(output.type, self.chance(step, path, output.name, node))
 
         return [one(node) for node in range(nodes)] if output.each else one(0)
 
