@@ -153,6 +153,22 @@ def test_a_large_foreach_says_how_far_it_is_and_not_each_task(place: Workplace) 
     assert len(re.findall(r" foreach i ", result.out)) == 10
 
 
+def test_of_a_loop_in_a_foreach_the_last_turns_are_shown(place: Workplace) -> None:
+    result = place.flow(
+        """flow demo {
+          foreach i in [5, 1] {
+            repeat max 3 {
+              step up { in x = previous(up.x, i) out x: int run bash ''' printf $(($in_x + 1)) > $out_x ''' }
+            } until up.x > 6
+          }
+          foreach j in [1, 2, 3, 4] { step many { in j out x: int run bash ''' printf $in_j > $out_x ''' } }
+        }"""
+    )
+    assert result.code == 0, result.out
+    assert re.search(r"up\[\*\]\.x +int +7, 4\n", result.out)
+    assert re.search(r"many\[\*\]\.x +int +1, 2, 3, … \(4 values\)\n", result.out)
+
+
 # --- allow_failure, out each, gangs of decided size -------------------------------------------------------------------
 
 
