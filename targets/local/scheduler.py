@@ -13,12 +13,11 @@ Tasks that ask for the same amounts stand in one heap, so finding the next one t
 from __future__ import annotations
 
 import heapq
-from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from flowc.runtime.plan import Decision, Json, Plan
+from flowc.runtime.plan import Branch, Decision, FanOut, Json, Plan, Step
 
 from .instances import Instances, News, Task
 from .machine import Demand, Machine, demand_of, node_demand
@@ -41,12 +40,23 @@ class State(Enum):
 
 @dataclass(slots=True)
 class Tally:
-    """What has become of a step's instances. `first` are some that are done, `last` the one that ended last."""
+    """What has become of a step's instances.
+
+    `first` has the first items of the foreach around it, by their indexes, each with the last instance that was done;
+    without a foreach there is one, and its indexes are empty. `has_more`: there are further items.
+    """
 
     done: int = 0
     allowed: int = 0
-    first: list[tuple[int, ...]] = field(default_factory=list)
-    last: tuple[int, ...] | None = None
+    first: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
+    has_more: bool = False
+
+    def add(self, item: tuple[int, ...], path: tuple[int, ...]) -> None:
+        self.done += 1
+        self.first[item] = path
+        if len(self.first) > _REMEMBERED:
+            del self.first[max(self.first)]
+            self.has_more = True
 
 
 @dataclass(slots=True)
@@ -71,6 +81,8 @@ class Scheduler:
         self._asked: set[Task] = set()
         self._running: dict[Task, _Running] = {}
         self.tallies = {step.name: Tally() for step in plan.steps}
+        # Which indexes of a step's path are those of items; the others are turns.
+        self._items = {step.name: _item_indexes(plan, step) for step in plan.steps}
 
     def begin(self, *, final: bool = False) -> None:
         """Start with the flow's own nodes or, once nothing of them runs, with those of `finally`."""
@@ -147,10 +159,7 @@ class Scheduler:
         self._release(task)
         tally = self.tallies.get(task.node.name)
         if tally is not None:
-            tally.done += 1
-            tally.last = task.path
-            insort(tally.first, task.path)
-            del tally.first[_REMEMBERED:]
+            tally.add(tuple(task.path[at] for at in self._items[task.node.name]), task.path)
         self._instances.over(task, dict(controls))
         self._sort()
 
@@ -195,3 +204,8 @@ class Scheduler:
         if held is not None:
             self._room += held.demand
             self._free_gpus += [name for names in held.gpus for name in names]
+
+
+def _item_indexes(plan: Plan, step: Step) -> tuple[int, ...]:
+    loops = [place.block for place in plan.chain(step.name) if not isinstance(place.block, Branch)]
+    return tuple(at for at, block in enumerate(loops) if isinstance(block, FanOut))

@@ -19,7 +19,7 @@ from flowc.runtime.artifacts import Artifact, fetch
 from flowc.runtime.commit import Outputs, read_commit, read_outputs
 from flowc.runtime.errors import Stop
 from flowc.runtime.layout import ix_of
-from flowc.runtime.plan import FanOut, Output, Plan, Step
+from flowc.runtime.plan import FanOut, Loop, Output, Plan, Step
 from flowc.runtime.store import Store, StoreError
 from flowc.runtime.values import is_blob
 
@@ -66,20 +66,21 @@ def output_lines(plan: Plan, place: Place, tallies: Mapping[str, Tally]) -> list
 def _rows(plan: Plan, place: Place, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, str, str]]:
     for step in plan.steps:
         tally = tallies[step.name]
-        if not step.outputs or tally.last is None:
+        if not step.outputs or not tally.first:
             continue
-        is_many = any(isinstance(around.block, FanOut) for around in plan.chain(step.name))
-        paths = tally.first if is_many else [tally.last]
+        blocks = [around.block for around in plan.chain(step.name)]
+        stars = "[*]" * sum(isinstance(block, FanOut) for block in blocks)
+        # Turns are no values of their own.
+        count = None if any(isinstance(block, Loop) for block in blocks) else tally.done
         try:
-            found = [_outputs(place, step, ix_of(path)) for path in paths]
+            found = [_outputs(place, step, ix_of(path)) for _, path in sorted(tally.first.items())]
         except (StoreError, Stop) as error:
             yield step.name, "", f"cannot be read: {error}"
             continue
         for output in step.outputs:
             records = [outputs[output.name] for outputs in found if output.name in outputs]
-            if records and is_many:
-                stars = "[*]" * sum(isinstance(around.block, FanOut) for around in plan.chain(step.name))
-                text = _many_text(output, records, tally.done)
+            if records and stars:
+                text = _many_text(output, records, count, has_more=tally.has_more)
                 yield f"{step.name}{stars}.{output.name}", output.type, text
             elif records:
                 yield f"{step.name}.{output.name}", output.type, _text(step, output, records[0], place)
@@ -90,11 +91,13 @@ def _outputs(place: Place, step: Step, ix: str) -> Outputs:
     return read_outputs(place.store, place.flow, step.name, commit, ix) if commit is not None else {}
 
 
-def _many_text(output: Output, records: list[Any], count: int) -> str:
+def _many_text(output: Output, records: list[Any], count: int | None, *, has_more: bool) -> str:
+    number = count if has_more else len(records)
+    amount = "several values" if number is None else f"{number} value{'' if number == 1 else 's'}"
     if is_blob(output.type) or output.each:
-        return f"{count} value{'' if count == 1 else 's'}"
+        return amount
     shown = ", ".join(_list_item(record["value"]) for record in records)
-    return f"{shown}, … ({count} values)" if count > len(records) else shown
+    return f"{shown}, … ({amount})" if has_more else shown
 
 
 def _text(step: Step, output: Output, record: Any, place: Place) -> str:

@@ -1,7 +1,7 @@
 """`drive.py PLAN FOLDER [OPTION]…`: run a plan as `flowc run` would.
 
-Options: `stand-in` starts `stand_in.py` in place of the runtime, `jobs=N`, `cpus=X`, `store=URL`,
-`source=PATH` (the flow file), `PARAM=JSON`.
+Options: `stand-in` starts `stand_in.py` in place of the runtime, `nohup` ignores hangups as nohup(1) does, `jobs=N`,
+`cpus=X`, `store=URL`, `source=PATH` (the flow file), `PARAM=JSON`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flowc.targets.local.launch import launch
 def main() -> int:
     # As at a terminal, even where the tests run in the background of a shell, which makes them deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
     text = Path(sys.argv[1]).read_text()
     plan = load(text)
     given = dict(option.split("=", 1) for option in sys.argv[3:] if "=" in option)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import random
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -21,7 +22,7 @@ from flowc.runtime.commit import commit_done, write_outputs
 from flowc.runtime.decide import own_controls
 from flowc.runtime.evaluate import evaluate
 from flowc.runtime.reader import StoreReader
-from flowc.runtime.run_record import Run, read_run, start_run
+from flowc.runtime.run_record import read_run, start_run
 from flowc.runtime.store import Store
 from flowc.runtime.values import to_json
 from flowc.targets.local import engine as engines
@@ -42,7 +43,7 @@ _INTERRUPTS = Interrupts()
 
 
 class MemoryStore:
-    """A store for one process."""
+    """A store for one process, as far as it is needed here."""
 
     url = "memory:"
 
@@ -60,12 +61,6 @@ class MemoryStore:
 
     def age(self, key: str) -> float | None:
         return 0.0 if key in self.objects else None
-
-    def upload(self, key: str, path: Path) -> None:
-        raise NotImplementedError
-
-    def download(self, key: str, path: Path) -> bool:
-        raise NotImplementedError
 
 
 @dataclass
@@ -90,7 +85,7 @@ class _Node:
     is_open = False
     exit_code = 1
     log = Path("a.log")
-    tail = ("broken",)
+    tail: ClassVar[deque[str]] = deque(["broken"])
 
     def flush(self) -> None:
         pass
@@ -98,19 +93,24 @@ class _Node:
 
 def run(plan: plans.Plan, world: World, params: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> History:
     history = History()
-    store = cast(Store, MemoryStore())
+    store = cast("Store", MemoryStore())
     values = {param.name: to_json(param.type, params[param.name]) for param in plan.params}
     start_run(store, plan, "run", values, "local", DIGEST)
-    record = cast(Run, read_run(store, plan.flow, "run"))
-    assert record is not None
+    found = read_run(store, plan.flow, "run")
+    assert found is not None
+    record = found
     rng = random.Random(world.seed)
 
     class Attempt:
         ended_because = None
 
         def __init__(self, task: Task, place: Place, gpus: tuple[tuple[str, ...], ...] = ()) -> None:
-            self.task, self.step, self.number = task, task.step, task.attempts
-            self.name = f"{task.name}.{task.attempts}"
+            self.task, self.step, self.number, self.name = (
+                task,
+                task.step,
+                task.attempts,
+                f"{task.name}.{task.attempts}",
+            )
             self.nodes: list[_Node] = []
 
         def start(self, *_: object) -> None:

@@ -106,8 +106,9 @@ class Meaning:
                 return self.step(node, path)
             case plans.FanOut():
                 count = self.counts[node.name, path] = len(self.known(node.items, path))
-                done = [self.region(node.nodes, (*path, index)) for index in range(count)]  # each, whatever fails
-                return all(done)
+                # Every one, also after one that failed.
+                over = [self.region(node.nodes, (*path, index)) for index in range(count)]
+                return all(over)
             case plans.Branch():
                 conditions = self.control(node.decided, plans.Choice).conditions
                 holds = next((at for at, one in enumerate(conditions) if self.known(one, path)), len(conditions))

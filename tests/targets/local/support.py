@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from flowc.compiler.driver import run_source
+from flowc.dsl.spans import Source
 from flowc.runtime.plan import Body, Gang, Input, Output, Param, Plain, Plan, Script, Settings, Step, dump
 
 DRIVE = Path(__file__).with_name("drive.py")
@@ -98,6 +100,24 @@ class Workplace:
         began = time.monotonic()
         process = self.start(steps, *options, **more)
         out, _ = process.communicate(timeout=60)
+        return Result(process.returncode, out, time.monotonic() - began)
+
+    def start_flow(self, text: str, *options: str, **more: object) -> subprocess.Popen[str]:
+        """As `start`, from the text of a flow, which lies with its code."""
+        path = self.code / "demo.flow"
+        path.write_text(text)
+        planned = run_source(Source(str(path), text), self.code)
+        assert planned.build is not None, planned.diagnostics
+        # Texts need no quotes here.
+        kinds = {param.name: param.type for param in planned.build.plan.params}
+        pairs = [option.partition("=") for option in options]
+        given = (f"{key}={json.dumps(value) if kinds.get(key) == 'string' else value}" for key, _, value in pairs)
+        return self.start(planned.build.plan, *given, f"source={path}", **more)
+
+    def flow(self, text: str, *options: str) -> Result:
+        began = time.monotonic()
+        process = self.start_flow(text, *options)
+        out, _ = process.communicate(timeout=90)
         return Result(process.returncode, out, time.monotonic() - began)
 
     def folders(self) -> list[Path]:

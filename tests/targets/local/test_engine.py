@@ -155,7 +155,7 @@ def test_the_second_interrupt_kills_at_once(place: Workplace) -> None:
 
 def test_an_ignored_hangup_stays_ignored(place: Workplace) -> None:
     steps = plan(step("short", "touch ../up; sleep 1"))
-    process = place.start(steps, "stand-in", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = place.start(steps, "stand-in", "nohup")
     assert eventually(lambda: place.has(".flowc/runs/up"))
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=20)

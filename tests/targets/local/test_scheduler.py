@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from flowc.runtime.plan import Plan
-from flowc.targets.local.instances import Task
+import gc
+import time
+import tracemalloc
+
+from flowc.runtime.plan import BEGIN, Decided, Decision, FanOut, FromParam, Items, Param, Plan, Step
+from flowc.targets.local.instances import LOOKAHEAD, Task
 from flowc.targets.local.machine import Machine, notes
 from flowc.targets.local.scheduler import Scheduler
 
@@ -146,3 +150,57 @@ def test_thousands_of_steps_are_quick() -> None:
         scheduler.ended(ready, {})
         count += 1
     assert count == 5000
+
+
+# --- many items -------------------------------------------------------------------------------------------------------
+
+
+def fan_of(*steps: Step, limit: int | None = None) -> Plan:
+    """A list that `begin.params` knows, then a foreach over it with these steps."""
+    items = FromParam("items")
+    begin = Decision(BEGIN, (), (Items("i", items),))
+    fan = FanOut("i", 1, "", items, limit, Decided(BEGIN, "i"), (BEGIN,), steps)
+    return Plan("demo", "demo.flow", None, (Param("items", "list[int]", True, None),), (begin, fan))
+
+
+def opened(of_flow: Plan, count: int, cores: float, jobs: int | None = None) -> Driver:
+    driver = Driver(of_flow, cores, jobs)
+    [begin] = driver.scheduler.questions()
+    driver.scheduler.ended(begin, {"i": list(range(count))})
+    return driver
+
+
+def test_iterations_exist_only_when_their_turn_comes() -> None:
+    driver = opened(fan_of(step("s", cpu=1.0)), 10_000, cores=8)
+    assert driver.start_all() == [f"s[{index}]" for index in range(8)]
+    alive = [task for task in gc.get_objects() if type(task) is Task]
+    assert len(alive) <= 8 + LOOKAHEAD
+
+
+def test_ten_thousand_items_take_no_memory_to_speak_of_and_little_time() -> None:
+    driver = opened(fan_of(step("a", cpu=1.0), step("b", cpu=1.0, needs=("a",))), 10_000, cores=8)
+    gc.collect()
+    tracemalloc.start()
+    began, tasks, most = time.process_time(), 0, 0
+    while names := driver.start_all():
+        for name in names:
+            driver.ended(name)
+        tasks += len(names)
+        driver.scheduler.news()
+        driver.gpus.clear()
+        most = max(most, tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert tasks == 20_000
+    assert driver.scheduler.is_idle
+    assert most < 200_000
+    assert time.process_time() - began < 20
+
+
+def test_an_iteration_that_began_is_ended_before_others_begin() -> None:
+    driver = opened(fan_of(step("a", cpu=1.0), step("b", cpu=1.0, needs=("a",))), 4, cores=1)
+    order = []
+    while names := driver.start_all():
+        order += names
+        for name in names:
+            driver.ended(name)
+    assert order == [f"{name}[{index}]" for index in range(4) for name in "ab"]
