@@ -222,8 +222,11 @@ class FlowWriter:
         place = shared(output.path, path)
         return self.read_inside(output, output.path[place:], output.path[:place], path)
 
-    def read_inside(self, output: Output, inner: Path, at: Path, path: Path) -> Value | None:
+    def read_inside(
+        self, output: Output, inner: Path, at: Path, path: Path, reader: Path | None = None
+    ) -> Value | None:
         """The output from `at`; `inner` is what it stands in from there on, and `path` sees what `at` does."""
+        reader = path if reader is None else reader
         kinds = [region.kind for region in inner if region.kind != "repeat"] + (["maybe"] if output.shaky else [])
         outer = next((number for number, kind in enumerate(kinds) if kind != "foreach"), len(kinds))
         loops = [place for place, region in enumerate(inner) if region.kind == "foreach"]
@@ -235,7 +238,7 @@ class FlowWriter:
         if "foreach" in rest and set(rest[rest.index("foreach") :]) != {"foreach"}:
             # A condition in a loop in a condition: the inner one is read first, as far as the loop.
             deeper = loops[outer]
-            value = self.read_inside(output, inner[deeper:], at + inner[:deeper], at + inner[:deeper])
+            value = self.read_inside(output, inner[deeper:], at + inner[:deeper], at + inner[:deeper], reader)
         else:
             stars = rest.count("foreach")
             tokens = reference(output, stars + output.each)
@@ -243,17 +246,21 @@ class FlowWriter:
         # As if it stood inside the loops, just outside the condition.
         around = loops[:outer]
         inside = at + inner[: around[-1] + 1] if around else path
-        last = value and self.certain(value.type, inside, avoid=output.step)
+        last = value and self.certain(value.type, inside, output.step, reader)
         if value is None or last is None:
             return None
         tokens = ("either", "(", *value.tokens, ",", *last.tokens, ")", *_STAR * outer)
         return Value(list_of(value.type, outer), tokens, last.reads | value.reads)
 
-    def certain(self, type_: str, path: Path, avoid: str = "") -> Value | None:
-        """Something of this type that is always present there, and not made by `avoid`."""
+    def certain(self, type_: str, path: Path, avoid: str = "", reader: Path = ()) -> Value | None:
+        """Something of this type that is always present there, and not made by `avoid`.
+
+        Nothing of a loop that is around the `reader` alone: from `path` its present turn cannot be read.
+        """
         found = [item for item in self.in_scope(path) if item.type == type_]
         for output in self.rng.sample(self.outputs, min(4, len(self.outputs))):
-            if output.step != avoid and is_certain(output, path):
+            own = any(region in reader and region not in path for region in output.path)
+            if output.step != avoid and not own and is_certain(output, path):
                 value = self.read(output, path)
                 if value and value.type == type_:
                     found.append(value)
