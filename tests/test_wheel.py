@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("compiler", "dsl", "runtime", "targets")
 
 # These need an extra; without it they say which.
-EXTRAS = {"flowc.runtime.store.s3": "flowc[s3]"}
+EXTRAS = {"flowc.runtime.store.cloud": "flowc[s3]"}
 
 IMPORT_ALL = f"""
 import importlib, sys
